@@ -1,0 +1,69 @@
+/** Errors that callers can branch on, by class or by `code`. A backend's own error is the `cause`. */
+
+export abstract class TelemetryError extends Error {
+  /** Stable; branch on it, never on the message. */
+  abstract readonly code: string;
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A recording call without any tenant: the caller's mistake, and the only error that one throws. */
+export class MissingTenantError extends TelemetryError {
+  readonly code = 'missing_tenant';
+}
+/** A tenant id or project name that cannot be used. */
+export class InvalidNameError extends TelemetryError {
+  readonly code = 'invalid_name';
+}
+/** A configuration value that cannot be used; names field, value and remedy. */
+export class ConfigurationError extends TelemetryError {
+  readonly code = 'configuration';
+}
+/** A project that belongs to another tenant than the one it was asked for. */
+export class TenantMismatchError extends TelemetryError {
+  readonly code = 'tenant_mismatch';
+}
+/** Two tenants' projects would have the same name. */
+export class ProjectCollisionError extends TelemetryError {
+  readonly code = 'project_collision';
+}
+export class ProviderNotFoundError extends TelemetryError {
+  readonly code = 'provider_not_found';
+}
+/** A provider was found but could not be loaded or initialized. */
+export class ProviderLoadError extends TelemetryError {
+  readonly code = 'provider_load';
+}
+/** No answer from the backend. */
+export class BackendUnavailableError extends TelemetryError {
+  readonly code = 'backend_unavailable';
+}
+/** A query that is wrong, or that the backend refused. */
+export class InvalidQueryError extends TelemetryError {
+  readonly code = 'invalid_query';
+}
+export class ProjectNotFoundError extends TelemetryError {
+  readonly code = 'project_not_found';
+}
+/** A project name that several tenants hold, asked for without naming a tenant. */
+export class ProjectAmbiguousError extends TelemetryError {
+  readonly code = 'project_ambiguous';
+}
+export class SpanNotFoundError extends TelemetryError {
+  readonly code = 'span_not_found';
+}
+export class DatasetNotFoundError extends TelemetryError {
+  readonly code = 'dataset_not_found';
+}
+export class DatasetExistsError extends TelemetryError {
+  readonly code = 'dataset_exists';
+}
+export class ExperimentNotFoundError extends TelemetryError {
+  readonly code = 'experiment_not_found';
+}
+/** The data directory cannot be used: locked by another process, damaged, or of a newer format. */
+export class StoreOpenError extends TelemetryError {
+  readonly code = 'store_open';
+}

@@ -1,0 +1,51 @@
+/** The provider interfaces: what a backend implements. */
+export { type AnalyticsStore, METRIC_NAMES, type MetricQuery } from './analytics-store.js';
+export type { AnnotationQuery, AnnotationStore, EvaluationRow } from './annotation-store.js';
+export type { DatasetStore } from './dataset-store.js';
+export type { ExperimentStore, NewExperimentRun } from './experiment-store.js';
+export type { ProviderConfig, SpanExportOptions, TelemetryProvider, TelemetryProviderFactory } from './provider.js';
+export type {
+  Annotation,
+  AnnotatorKind,
+  AttributeValue,
+  DatasetRecord,
+  DatasetRow,
+  ExperimentEvaluation,
+  ExperimentRecord,
+  ExperimentRunRecord,
+  MetricPoint,
+  NewAnnotation,
+  NewDatasetRow,
+  OtelSpanKind,
+  Page,
+  ProjectRecord,
+  ProjectRef,
+  SpanEventRecord,
+  SpanLinkRecord,
+  SpanRecord,
+  SpanStatusCode,
+  StoredSpan,
+  TenantSummary,
+  TimeInput,
+  TraceRecord,
+} from './records.js';
+export type {
+  IngestRequest,
+  IngestResult,
+  ProjectStatistics,
+  StoreFigures,
+  StoreHealth,
+  StoreMetricQuery,
+  StoreSpanQuery,
+  StoreTraceQuery,
+  TelemetryStore,
+  TenantIngestCounts,
+} from './telemetry-store.js';
+export type {
+  AttributeFilter,
+  AttributeFilterOperator,
+  SpanFilters,
+  SpanQuery,
+  TraceQuery,
+  TraceStore,
+} from './trace-store.js';
