@@ -29,6 +29,7 @@ export type {
   TimeInput,
   TraceRecord,
 } from './records.js';
+export { toSpanRecord } from './span-record.js';
 export type {
   IngestRequest,
   IngestResult,
@@ -41,6 +42,7 @@ export type {
   TelemetryStore,
   TenantIngestCounts,
 } from './telemetry-store.js';
+export { parseTime } from './time.js';
 export type {
   AttributeFilter,
   AttributeFilterOperator,
