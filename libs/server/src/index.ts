@@ -1,1 +1,5 @@
-export {};
+/** `@cogniverse/server`: OTLP in, read API out, in front of any `TelemetryStore`. */
+export { ServerLedger, type ServerLedgerSnapshot, type TenantCounts } from './server-ledger.js';
+export { createStderrLogger, formatLogLine, type LogFields, type LogLevel, type ServerLogger } from './server-log.js';
+export { type ServerOptions, serverOptionsSchema } from './server-options.js';
+export { type RunningServer, type StartServerOptions, startServer } from './start-server.js';

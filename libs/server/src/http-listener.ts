@@ -1,0 +1,121 @@
+/**
+ * One HTTP port: Node's server with its bounds, the guard in front, the routes behind.   Server: socket -> guard -> [http-listener] -> routes.
+ */
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { type FastifyInstance, fastify } from 'fastify';
+import { registerErrorAnswers } from './error-answers.js';
+import type { RequestGuard } from './request-guard.js';
+import type { ListenerName, ServerMetrics } from './server-metrics.js';
+import type { ServerLimits } from './server-options.js';
+
+/** The version of Phoenix whose REST API this server speaks; its clients ask for it to know what they can use. */
+export const PHOENIX_VERSION = '20.26.1';
+/** Two thousand span ids in a query take 50 kB. */
+const MAX_HEADER_BYTES = 128 * 1024;
+const IDLE_CONNECTION_MILLIS = 65_000;
+const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' };
+
+export interface HttpListenerOptions {
+  readonly name: ListenerName;
+  readonly guard: RequestGuard;
+  readonly metrics: ServerMetrics;
+  readonly limits: ServerLimits;
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+}
+
+export class HttpListener {
+  readonly app: FastifyInstance;
+  readonly server: Server;
+  readonly #options: HttpListenerOptions;
+  #closing = false;
+
+  constructor(options: HttpListenerOptions) {
+    this.#options = options;
+    const { name, metrics, limits } = options;
+    this.app = fastify({
+      serverFactory: (handler) => this.#createServer(handler),
+      bodyLimit: limits.maxWireBytes,
+      routerOptions: { maxParamLength: 16 * 1024 },
+      clientErrorHandler: (error, socket) => this.#onClientError(error, socket),
+      // A URL that cannot be decoded, or a path parameter beyond its bound.
+      frameworkErrors: (error, _request, reply) =>
+        void reply.raw.writeHead(error.statusCode ?? 400, JSON_HEADERS).end(JSON.stringify({ detail: error.message })),
+    });
+    this.server = this.app.server;
+    registerErrorAnswers(this.app, { listener: name, metrics });
+    this.app.addHook('onResponse', async (request, reply) => {
+      const route = request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
+      metrics.observe({ listener: name, route, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });
+    });
+  }
+
+  /** Stops accepting, lets requests under way finish until the deadline, then cuts what is left. */
+  async close(deadline: AbortSignal): Promise<void> {
+    this.#closing = true;
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.server.closeIdleConnections();
+    const cut = () => this.server.closeAllConnections();
+    deadline.addEventListener('abort', cut);
+    await closed;
+    deadline.removeEventListener('abort', cut);
+    await this.app.close();
+  }
+
+  #createServer(handler: RequestListener): Server {
+    const { limits, tls } = this.#options;
+    const options = {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: limits.headersTimeoutMillis,
+      requestTimeout: limits.requestTimeoutMillis,
+      connectionsCheckingInterval: 1000,
+      keepAliveTimeout: IDLE_CONNECTION_MILLIS,
+      requireHostHeader: false, // the guard answers for it, health checks being free to send none
+    };
+    const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+      this.#onRequest(request, response, handler);
+    const server = tls
+      ? createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2' }, onRequest)
+      : createServer(options, onRequest);
+    server.maxConnections = limits.maxConnections;
+    return server;
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse, handler: RequestListener): void {
+    response.setHeader('x-phoenix-server-version', PHOENIX_VERSION);
+    if (this.#closing) response.setHeader('connection', 'close');
+    const refusal = this.#options.guard.checkRequest(request);
+    if (refusal === undefined) {
+      handler(request, response as ServerResponse<IncomingMessage> & { req: IncomingMessage });
+      return;
+    }
+    this.#options.metrics.observe({
+      listener: this.#options.name,
+      route: 'refused',
+      status: refusal.status,
+      seconds: 0,
+    });
+    response.writeHead(refusal.status, JSON_HEADERS);
+    response.end(JSON.stringify({ detail: refusal.message }));
+  }
+
+  /** What Node's parser refused: nothing of it reached a route. */
+  #onClientError(error: Error & { code?: string }, socket: Socket): void {
+    this.#options.metrics.countConnectionError(this.#options.name);
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    const [status, detail] =
+      error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'The request did not arrive in time.']
+        : error.code === 'HPE_HEADER_OVERFLOW'
+          ? ['431 Request Header Fields Too Large', `The headers are larger than ${MAX_HEADER_BYTES} bytes.`]
+          : ['400 Bad Request', 'The request is not valid HTTP.'];
+    const body = JSON.stringify({ detail });
+    socket.end(
+      `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  }
+}

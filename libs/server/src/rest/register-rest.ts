@@ -1,0 +1,32 @@
+/**
+ * The paths of the main port beside OTLP.   Read path: client -> [register-rest] -> store.
+ */
+import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
+import type { FastifyInstance } from 'fastify';
+import { PHOENIX_VERSION } from '../http-listener.js';
+import type { IngestGate } from '../receivers/ingest-gate.js';
+import type { ServerLedger } from '../server-ledger.js';
+import type { ServerMetrics } from '../server-metrics.js';
+
+export interface RestContext {
+  readonly store: TelemetryStore;
+  readonly ledger: ServerLedger;
+  readonly metrics: ServerMetrics;
+  readonly gate: IngestGate;
+}
+
+export async function registerRest(app: FastifyInstance, context: RestContext): Promise<void> {
+  const { store, ledger, metrics, gate } = context;
+  app.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('OK'));
+  app.get('/readyz', async (_request, reply) => {
+    const { ready, reason } = store.health();
+    if (ready) return reply.send({});
+    return reply.code(503).header('retry-after', '1').send({ detail: reason });
+  });
+  app.get('/arize_phoenix_version', async (_request, reply) =>
+    reply.type('text/plain; charset=utf-8').send(PHOENIX_VERSION),
+  );
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.render({ store, ledger, gate })),
+  );
+}

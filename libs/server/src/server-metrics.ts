@@ -1,0 +1,203 @@
+/**
+ * `/metrics`: what the server and its store have to say, as Prometheus text.   Read path: [server-metrics] <- ledger, gate, store, process.
+ *
+ * Source: Prometheus text exposition format 0.0.4. Every label's values come from a bounded list.
+ */
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
+import type { IngestGate } from './receivers/ingest-gate.js';
+import type { ServerLedger, TenantCounts } from './server-ledger.js';
+import type { ServerLogger } from './server-log.js';
+
+export type ListenerName = 'http' | 'otlp_http' | 'grpc';
+
+/** Upper bounds in seconds. */
+const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+interface RouteTimes {
+  readonly listener: ListenerName;
+  readonly route: string;
+  /** Requests within each bucket alone, not summed up. */
+  readonly buckets: number[];
+  count: number;
+  seconds: number;
+}
+
+export class ServerMetrics {
+  readonly #requests = new Map<string, { listener: ListenerName; route: string; status: number; count: number }>();
+  readonly #times = new Map<string, RouteTimes>();
+  readonly #connectionErrors = new Map<ListenerName, number>();
+  readonly #eventLoopDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 });
+  readonly #logger: ServerLogger;
+  #internalErrors = 0;
+
+  constructor(options: { logger: ServerLogger }) {
+    this.#logger = options.logger;
+    this.#eventLoopDelay.enable();
+  }
+
+  /** `route` is a pattern, never a path as sent. `status` is an HTTP status or a gRPC code. */
+  observe(request: { listener: ListenerName; route: string; status: number; seconds: number }): void {
+    const { listener, route, status, seconds } = request;
+    const key = `${listener} ${route}`;
+    let counted = this.#requests.get(`${key} ${status}`);
+    if (counted === undefined) {
+      counted = { listener, route, status, count: 0 };
+      this.#requests.set(`${key} ${status}`, counted);
+    }
+    counted.count += 1;
+    let times = this.#times.get(key);
+    if (times === undefined) {
+      times = { listener, route, buckets: new Array<number>(BUCKETS.length).fill(0), count: 0, seconds: 0 };
+      this.#times.set(key, times);
+    }
+    times.count += 1;
+    times.seconds += seconds;
+    const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
+    if (bucket !== -1) times.buckets[bucket]! += 1;
+  }
+
+  /** A connection or stream that broke off or broke the protocol's rules. */
+  countConnectionError(listener: ListenerName): void {
+    this.#connectionErrors.set(listener, (this.#connectionErrors.get(listener) ?? 0) + 1);
+  }
+
+  /** An error that is the server's own fault: counted and logged; never shown to the client. */
+  reportError(listener: ListenerName, error: unknown): void {
+    this.#internalErrors += 1;
+    this.#logger.log('error', 'internal_error', {
+      listener,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  }
+
+  async render(sources: { store: TelemetryStore; ledger: ServerLedger; gate: IngestGate }): Promise<string> {
+    const text = new MetricsText();
+    this.#renderLedger(text, sources.ledger);
+    text.gauge('cogniverse_server_ingest_bytes_in_flight', 'Bytes of requests held.', sources.gate.bytesInFlight);
+    text.gauge(
+      'cogniverse_server_ingest_requests_in_flight',
+      'Requests being read or stored.',
+      sources.gate.requestsInFlight,
+    );
+    text.head(
+      'cogniverse_server_requests_total',
+      'counter',
+      'Requests by listener, route and HTTP status or gRPC code.',
+    );
+    for (const { listener, route, status, count } of this.#requests.values()) {
+      text.sample('cogniverse_server_requests_total', count, { listener, route, status: String(status) });
+    }
+    this.#renderTimes(text);
+    text.head(
+      'cogniverse_server_connection_errors_total',
+      'counter',
+      'Connections and streams that broke off or broke the protocol.',
+    );
+    for (const [listener, count] of this.#connectionErrors)
+      text.sample('cogniverse_server_connection_errors_total', count, { listener });
+    text.head('cogniverse_server_internal_errors_total', 'counter', "Errors of the server's own.");
+    text.sample('cogniverse_server_internal_errors_total', this.#internalErrors);
+    await this.#renderStore(text, sources.store);
+    this.#renderProcess(text);
+    return text.toString();
+  }
+
+  close(): void {
+    this.#eventLoopDelay.disable();
+  }
+
+  #renderLedger(text: MetricsText, ledger: ServerLedger): void {
+    const { tenants, others, requests } = ledger.snapshot();
+    const meanings = {
+      received: 'Spans received.',
+      acknowledged: 'Spans stored and acknowledged.',
+      rejected: 'Spans refused in a partial success.',
+      duplicate: 'Acknowledged spans that the store held already.',
+    } as const satisfies Record<keyof TenantCounts, string>;
+    for (const fate of ['received', 'acknowledged', 'rejected', 'duplicate'] as const) {
+      const name = `cogniverse_server_spans_${fate}_total`;
+      text.head(name, 'counter', `${meanings[fate]} An empty tenant stands for spans that name none.`);
+      for (const counts of tenants) text.sample(name, counts[fate], { tenant: counts.tenantId ?? '' });
+      if (others.received > 0) text.sample(name, others[fate], { tenant: '', more: 'true' });
+    }
+    text.head('cogniverse_server_ingest_requests_total', 'counter', 'Ingest requests by outcome.');
+    for (const [outcome, count] of Object.entries(requests))
+      text.sample('cogniverse_server_ingest_requests_total', count, { outcome });
+  }
+
+  #renderTimes(text: MetricsText): void {
+    const name = 'cogniverse_server_request_duration_seconds';
+    text.head(name, 'histogram', 'Time from the first byte of a request to the end of its answer.');
+    for (const { listener, route, buckets, count, seconds } of this.#times.values()) {
+      let sum = 0;
+      for (const [i, bound] of BUCKETS.entries()) {
+        sum += buckets[i]!;
+        text.sample(`${name}_bucket`, sum, { listener, route, le: String(bound) });
+      }
+      text.sample(`${name}_bucket`, count, { listener, route, le: '+Inf' });
+      text.sample(`${name}_sum`, seconds, { listener, route });
+      text.sample(`${name}_count`, count, { listener, route });
+    }
+  }
+
+  async #renderStore(text: MetricsText, store: TelemetryStore): Promise<void> {
+    text.gauge('cogniverse_store_ready', 'Whether the store takes writes.', store.health().ready ? 1 : 0);
+    try {
+      for (const [name, value] of Object.entries(await store.figures())) {
+        if (/^[a-z][a-z0-9_]*$/.test(name)) text.gauge(`cogniverse_store_${name}`, 'A figure of the store.', value);
+      }
+    } catch (error) {
+      // The server's own figures are worth having most when the store does not answer.
+      this.#logger.log('warn', 'store_figures_failed', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  #renderProcess(text: MetricsText): void {
+    const cpu = process.cpuUsage();
+    text.head('process_cpu_seconds_total', 'counter', 'CPU time of the process.');
+    text.sample('process_cpu_seconds_total', (cpu.user + cpu.system) / 1e6);
+    text.gauge('process_resident_memory_bytes', 'Resident memory of the process.', process.memoryUsage.rss());
+    text.gauge(
+      'process_start_time_seconds',
+      'Start of the process, since 1970.',
+      Math.round(performance.timeOrigin / 1000),
+    );
+    text.gauge('nodejs_heap_used_bytes', 'JavaScript heap in use on the main thread.', process.memoryUsage().heapUsed);
+    text.gauge(
+      'nodejs_eventloop_delay_p99_seconds',
+      'Event loop delay, 99th percentile since start.',
+      this.#eventLoopDelay.percentile(99) / 1e9,
+    );
+    text.gauge(
+      'nodejs_eventloop_delay_max_seconds',
+      'Event loop delay, longest since start.',
+      this.#eventLoopDelay.max / 1e9,
+    );
+  }
+}
+
+class MetricsText {
+  readonly #lines: string[] = [];
+
+  head(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): void {
+    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+  }
+  gauge(name: string, help: string, value: number): void {
+    this.head(name, 'gauge', help);
+    this.sample(name, value);
+  }
+  sample(name: string, value: number, labels: Readonly<Record<string, string>> = {}): void {
+    const pairs = Object.entries(labels).map(
+      ([key, text]) => `${key}="${text.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}"`,
+    );
+    this.#lines.push(
+      `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${Number.isNaN(value) ? 'NaN' : value}`,
+    );
+  }
+  toString(): string {
+    return `${this.#lines.join('\n')}\n`;
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Every option of the server, once: meaning, unit, limit, default.   Control path: caller -> [server-options] -> startServer.
+ */
+import { ConfigurationError } from '@cogniverse/foundation/telemetry';
+import { z } from 'zod';
+
+const port = z.int().min(0).max(65_535);
+const millis = z
+  .int()
+  .positive()
+  .max(2 ** 31 - 1);
+const bytes = z.int().positive();
+
+const limitsSchema = z.strictObject({
+  /** Largest request as it travels, in bytes: HTTP body or gRPC message. */
+  maxWireBytes: bytes.default(16 * 1024 * 1024),
+  /** Largest request after decompression, in bytes. */
+  maxDecodedBytes: bytes.default(64 * 1024 * 1024),
+  /** Bytes of all requests held at once, decompressed, until the store answered. Beyond it a request is told to come again. */
+  maxBytesInFlight: bytes.default(128 * 1024 * 1024),
+  /** Time for the headers of an HTTP request, in milliseconds. */
+  headersTimeoutMillis: millis.default(10_000),
+  /** Time for a whole request to arrive, in milliseconds. */
+  requestTimeoutMillis: millis.default(30_000),
+  /** Open connections a listener; one more is closed at once. */
+  maxConnections: z.int().positive().default(1024),
+  /** Requests under way on one gRPC connection. */
+  maxConcurrentStreams: z.int().positive().default(100),
+  /** Tenants with figures of their own in the ledger and on `/metrics`; all further ones are counted together. */
+  maxTenantsInLedger: z.int().positive().default(1000),
+  /** What `close()` grants the requests under way, in milliseconds. */
+  shutdownTimeoutMillis: millis.default(10_000),
+});
+
+export const serverOptionsSchema = z.strictObject({
+  /** Address to listen on: a loopback name or address. */
+  host: z.string().min(1).default('127.0.0.1'),
+  /** Main HTTP port: OTLP in, read API, health, metrics. 0 takes any free port. */
+  port: port.default(6006),
+  /** OTLP over HTTP only. 0 takes any free port. */
+  otlpPort: port.default(4318),
+  /** OTLP over gRPC. 0 takes any free port. */
+  grpcPort: port.default(4317),
+  /** Names accepted in `Host` and `:authority` beside the loopback names, without port. */
+  allowedHosts: z.array(z.string().min(1)).default([]),
+  /** PEM texts; all three listeners then speak TLS 1.2 or newer. */
+  tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
+  limits: limitsSchema.default(() => limitsSchema.parse({})),
+});
+
+/** What code reads: everything set. */
+export type ServerSettings = z.output<typeof serverOptionsSchema>;
+export type ServerLimits = ServerSettings['limits'];
+/** What a caller writes: everything optional. */
+export type ServerOptions = z.input<typeof serverOptionsSchema>;
+
+const LOOPBACK_IPV4 = /^127\.(?:\d{1,3})\.(?:\d{1,3})\.(?:\d{1,3})$/;
+
+/** Whether a name or address, without brackets and port, is this machine's own. `127.0.0.1.evil.test` is not. */
+export function isLoopbackName(name: string): boolean {
+  const lower = name.toLowerCase();
+  return lower === 'localhost' || lower === '::1' || LOOPBACK_IPV4.test(lower);
+}
+
+/**
+ * Checks all options.
+ *
+ * Errors: `ConfigurationError` naming field, value and remedy. Key material is never in the text.
+ */
+export function parseServerOptions(options: ServerOptions): ServerSettings {
+  const parsed = serverOptionsSchema.safeParse(options);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const field = issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'options');
+    const value = field.startsWith('tls') ? '' : ` is ${describeValue(valueAt(options, issue.path))}`;
+    throw new ConfigurationError(
+      `Server option "${field}"${value}: ${issue.message}. Correct it, or leave it out for the default.`,
+    );
+  }
+  const settings = parsed.data;
+  if (!isLoopbackName(settings.host)) {
+    throw new ConfigurationError(
+      `Server option "host" is "${settings.host}", which other machines can reach, and this server has no access keys yet. ` +
+        `Use "127.0.0.1", "localhost" or "::1", and put a proxy that authenticates in front of it for access from elsewhere.`,
+    );
+  }
+  return settings;
+}
+
+function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {
+  let value = options;
+  for (const key of path) value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  return value;
+}
+
+function describeValue(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text;
+}
