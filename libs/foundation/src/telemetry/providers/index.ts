@@ -30,6 +30,16 @@ export type {
   TraceRecord,
 } from './records.js';
 export { toSpanRecord } from './span-record.js';
+export { errorOfCode, httpStatusOfError } from './store-errors.js';
+export {
+  decodeStoreRequest,
+  decodeStoreResult,
+  encodeStoreRequest,
+  encodeStoreResult,
+  STORE_OPERATIONS,
+  STORE_ROUTE_PREFIX,
+  type StoreOperation,
+} from './store-wire.js';
 export type {
   IngestRequest,
   IngestResult,

@@ -1,0 +1,69 @@
+/**
+ * `/v1/cogniverse/`: what Phoenix's REST API lacks, as routes over the store.   HTTP -> [routes] -> store.
+ *
+ * Paths, requests and answers are declared once, in foundation's `STORE_OPERATIONS`, where the remote store reads them too.
+ */
+import {
+  decodeStoreRequest,
+  encodeStoreResult,
+  httpStatusOfError,
+  InvalidQueryError,
+  STORE_OPERATIONS,
+  STORE_ROUTE_PREFIX,
+  type StoreOperation,
+  TelemetryError,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
+import type { FastifyInstance } from 'fastify';
+
+export interface CogniverseRouteOptions {
+  readonly store: TelemetryStore;
+  /** Largest request body, in bytes. Default 64 MiB. */
+  readonly bodyLimit?: number | undefined;
+}
+
+const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
+
+/** Registers the routes in a scope of their own: parsers and error form of the rest of the server stay as they are. */
+export function registerCogniverseRoutes(app: FastifyInstance, options: CogniverseRouteOptions): void {
+  const { store, bodyLimit = DEFAULT_BODY_LIMIT } = options;
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    // JSON.parse gives a key named `__proto__` as an ordinary own key, and nothing here merges objects: such a row is kept as it came.
+    scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit }, (_request, body, done) => {
+      try {
+        done(null, JSON.parse(body as string));
+      } catch (cause) {
+        done(new InvalidQueryError(`The body is no JSON: ${(cause as Error).message}.`, { cause }));
+      }
+    });
+    scope.setErrorHandler((error: Error & { statusCode?: number; code?: string }, request, reply) => {
+      if (error instanceof TelemetryError) {
+        return reply.status(httpStatusOfError(error)).send({ detail: error.message, code: error.code });
+      }
+      if (error.statusCode !== undefined && error.statusCode < 500) {
+        return reply.status(error.statusCode).send({ detail: error.message, code: 'invalid_query' });
+      }
+      request.log.error(error);
+      return reply.status(500).send({ detail: 'The server failed. Its log says why.', code: 'internal' });
+    });
+    for (const operation of Object.values(STORE_OPERATIONS) as unknown as StoreOperation<object, unknown>[]) {
+      scope.route({
+        method: operation.method,
+        url: `${STORE_ROUTE_PREFIX}${operation.path}`,
+        bodyLimit,
+        handler: async (request, reply) => {
+          const query = request.query as object;
+          const wire = operation.method === 'GET' ? query : request.body;
+          if (operation.method === 'POST' && Object.keys(query).length > 0) {
+            throw new InvalidQueryError(
+              `${operation.path} takes its request as a JSON body, not as parameters (given: ${Object.keys(query).join(', ')}).`,
+            );
+          }
+          const result = await operation.run(store, decodeStoreRequest(operation, wire));
+          return reply.type('application/json').send(JSON.stringify(encodeStoreResult(operation, result)));
+        },
+      });
+    }
+  });
+}

@@ -1,0 +1,419 @@
+/**
+ * The client of `cogniverse serve`: a `TelemetryStore` over HTTP.   Read path: provider stores -> [remote-store] -> server -> store.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  decodeExportResponse,
+  decodeExportResponseJson,
+  decodeTraces,
+  decodeTracesJson,
+  type OtlpTraces,
+} from '@cogniverse/foundation/otlp';
+import {
+  type Annotation,
+  BackendUnavailableError,
+  ConfigurationError,
+  type DatasetRecord,
+  type DatasetRow,
+  decodeStoreResult,
+  type ExperimentRecord,
+  type ExperimentRunRecord,
+  encodeStoreRequest,
+  errorOfCode,
+  type IngestRequest,
+  type IngestResult,
+  InvalidQueryError,
+  type MetricPoint,
+  type NewAnnotation,
+  type NewDatasetRow,
+  type NewExperimentRun,
+  type Page,
+  type ProjectRecord,
+  type ProjectRef,
+  type ProjectStatistics,
+  STORE_OPERATIONS,
+  STORE_ROUTE_PREFIX,
+  type StoredSpan,
+  type StoreFigures,
+  type StoreHealth,
+  type StoreMetricQuery,
+  type StoreOperation,
+  type StoreSpanQuery,
+  type StoreTraceQuery,
+  type TelemetryStore,
+  type TenantSummary,
+  type TraceRecord,
+} from '@cogniverse/foundation/telemetry';
+import { z } from 'zod';
+
+export const remoteStoreSchema = z.strictObject({
+  /** Base URL of the server, for example `http://127.0.0.1:6006`. */
+  endpoint: z.string(),
+  /** Sent as `Authorization: Bearer`. */
+  apiKey: z.string().min(1).optional(),
+  /** Time for one attempt, from request to the last byte of the answer, in milliseconds. */
+  timeoutMillis: z.int().positive().default(30_000),
+  /** Further attempts of a read that got no answer. What writes is never tried twice. */
+  maxRetries: z.int().nonnegative().default(2),
+  /** Wait before the first further attempt, in milliseconds; doubles with each. */
+  retryDelayMillis: z.int().nonnegative().default(100),
+  /** In place of the platform's `fetch`. */
+  fetch: z.custom<typeof fetch>((value) => typeof value === 'function', 'must be a function').optional(),
+});
+export type RemoteStoreOptions = z.input<typeof remoteStoreSchema>;
+
+/**
+ * A store behind `cogniverse serve`. Connects when first asked.
+ *
+ * Errors: `ConfigurationError` if an option is bad. Of every method: `BackendUnavailableError` if no answer came or none that is
+ * this API's, and whatever the store behind the server throws, in its own class.
+ */
+export function openRemoteStore(options: RemoteStoreOptions): TelemetryStore {
+  const parsed = remoteStoreSchema.safeParse(options);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
+    throw new ConfigurationError(`The remote store cannot be opened. ${faults.join('; ')}.`, { cause: parsed.error });
+  }
+  return new RemoteStore(parsed.data);
+}
+
+/** The base URL of a server, without a slash at its end. Errors: `ConfigurationError`. */
+export function parseEndpoint(endpoint: string): string {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
+    throw new ConfigurationError(
+      `endpoint: "${endpoint}" is no base URL of a server. Write it like http://127.0.0.1:6006.`,
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new ConfigurationError('endpoint: it holds a user name or password. Give the key as an option of its own.');
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+const errorBody = z.object({ detail: z.unknown(), code: z.string().optional() });
+
+interface Attempt {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+class RemoteStore implements TelemetryStore {
+  readonly #endpoint: string;
+  readonly #options: z.output<typeof remoteStoreSchema>;
+  readonly #fetch: typeof fetch;
+  readonly #closed = new AbortController();
+  /** Of the last answer, or its absence. */
+  #health: StoreHealth = { ready: true, reason: '' };
+
+  constructor(options: z.output<typeof remoteStoreSchema>) {
+    this.#endpoint = parseEndpoint(options.endpoint);
+    this.#options = options;
+    this.#fetch = options.fetch ?? fetch;
+  }
+
+  /**
+   * One OTLP request to `/v1/traces`. OTLP's answer names no tenants: `tenants` is empty, and known duplicates count as accepted.
+   */
+  async ingest(request: IngestRequest): Promise<IngestResult> {
+    if (request.tenantId !== undefined) {
+      // The server takes the tenant from the key. Sent without it, a span of another tenant would be stored instead of refused.
+      return {
+        status: 'invalid',
+        code: 'malformed',
+        message:
+          'A remote store takes the tenant of a request from its key. Open it with an "apiKey", send no "tenantId".',
+      };
+    }
+    let spans: number;
+    try {
+      spans = countSpans(request.format === 'json' ? decodeTracesJson(request.body) : decodeTraces(request.body));
+    } catch (error) {
+      const code = (error as { code?: unknown }).code === 'too_many_elements' ? 'too_many_elements' : 'malformed';
+      return { status: 'invalid', code, message: (error as Error).message };
+    }
+    const mediaType = request.format === 'json' ? 'application/json' : 'application/x-protobuf';
+    let answer: Attempt;
+    try {
+      answer = await this.#attempt('POST', `${this.#endpoint}/v1/traces`, request.body, {
+        'content-type': mediaType,
+        accept: mediaType,
+        ...(request.projectName === undefined ? {} : { 'x-project-name': request.projectName }),
+      });
+    } catch (error) {
+      return { status: 'unavailable', retryAfterMillis: 1000, message: (error as Error).message };
+    }
+    if (answer.status === 200) {
+      try {
+        const decode = request.format === 'json' ? decodeExportResponseJson : decodeExportResponse;
+        const { rejectedSpans, message } = decode(answer.body);
+        return { status: 'stored', acceptedSpans: spans - rejectedSpans, rejectedSpans, message, tenants: [] };
+      } catch (cause) {
+        const { message } = this.#noServer('its answer to spans is no OTLP', cause);
+        return { status: 'unavailable', retryAfterMillis: 1000, message };
+      }
+    }
+    const message = `${this.#endpoint} answered ${answer.status}: ${detailOf(answer).detail}`;
+    const retryAfterMillis = Number(answer.headers.get('retry-after') ?? '1') * 1000 || 1000;
+    if (answer.status === 429) return { status: 'overloaded', retryAfterMillis, message };
+    if (answer.status >= 500) return { status: 'unavailable', retryAfterMillis, message };
+    return { status: 'invalid', code: 'malformed', message };
+  }
+
+  listTenants(): Promise<TenantSummary[]> {
+    return this.#call(STORE_OPERATIONS.listTenants, {});
+  }
+
+  listProjects(query: Parameters<TelemetryStore['listProjects']>[0] = {}): Promise<ProjectRecord[]> {
+    return this.#call(STORE_OPERATIONS.listProjects, { tenant: query.tenantId, name: query.name });
+  }
+
+  getProjectById(id: string): Promise<ProjectRecord | undefined> {
+    return this.#call(STORE_OPERATIONS.getProjectById, { id });
+  }
+
+  querySpans(query: StoreSpanQuery): Promise<Page<StoredSpan>> {
+    return this.#call(STORE_OPERATIONS.querySpans, query);
+  }
+
+  queryTraces(query: StoreTraceQuery): Promise<Page<TraceRecord>> {
+    return this.#call(STORE_OPERATIONS.queryTraces, query);
+  }
+
+  getStatistics(query: Parameters<TelemetryStore['getStatistics']>[0]): Promise<ProjectStatistics[]> {
+    const { tenantId, ...range } = query;
+    return this.#call(STORE_OPERATIONS.getStatistics, { tenant: tenantId, ...range });
+  }
+
+  getMetrics(query: StoreMetricQuery): Promise<MetricPoint[]> {
+    return this.#call(STORE_OPERATIONS.getMetrics, query);
+  }
+
+  addAnnotations(project: ProjectRef, annotations: readonly NewAnnotation[]): Promise<string[]> {
+    return this.#call(STORE_OPERATIONS.addAnnotations, { project, annotations });
+  }
+
+  getAnnotations(query: Parameters<TelemetryStore['getAnnotations']>[0]): Promise<Annotation[]> {
+    return this.#call(STORE_OPERATIONS.getAnnotations, query);
+  }
+
+  createDataset(
+    tenant: string | null,
+    dataset: Parameters<TelemetryStore['createDataset']>[1],
+  ): Promise<DatasetRecord> {
+    return this.#call(STORE_OPERATIONS.createDataset, { tenant, ...dataset });
+  }
+
+  appendToDataset(tenant: string | null, name: string, rows: readonly NewDatasetRow[]): Promise<DatasetRecord> {
+    return this.#call(STORE_OPERATIONS.appendToDataset, { tenant, name, rows });
+  }
+
+  listDatasets(tenant: string | null): Promise<DatasetRecord[]> {
+    return this.#call(STORE_OPERATIONS.listDatasets, { tenant });
+  }
+
+  getDatasetRows(tenant: string | null, name: string): Promise<DatasetRow[]> {
+    return this.#call(STORE_OPERATIONS.getDatasetRows, { tenant, name });
+  }
+
+  createExperiment(
+    tenant: string | null,
+    experiment: Parameters<TelemetryStore['createExperiment']>[1],
+  ): Promise<ExperimentRecord> {
+    return this.#call(STORE_OPERATIONS.createExperiment, { tenant, ...experiment });
+  }
+
+  listExperiments(tenant: string | null): Promise<ExperimentRecord[]> {
+    return this.#call(STORE_OPERATIONS.listExperiments, { tenant });
+  }
+
+  logRun(tenant: string | null, experimentId: string, run: NewExperimentRun): Promise<ExperimentRunRecord> {
+    return this.#call(STORE_OPERATIONS.logRun, { tenant, experimentId, run });
+  }
+
+  async logRunEvaluation(
+    tenant: string | null,
+    runId: string,
+    evaluation: Parameters<TelemetryStore['logRunEvaluation']>[2],
+  ): Promise<void> {
+    await this.#call(STORE_OPERATIONS.logRunEvaluation, { tenant, runId, evaluation });
+  }
+
+  getRuns(tenant: string | null, experimentId: string): Promise<ExperimentRunRecord[]> {
+    return this.#call(STORE_OPERATIONS.getRuns, { tenant, experimentId });
+  }
+
+  figures(): Promise<StoreFigures> {
+    return this.#call(STORE_OPERATIONS.figures, {});
+  }
+
+  /** What the last call found. */
+  health(): StoreHealth {
+    return this.#health;
+  }
+
+  /** Ends the calls under way with `BackendUnavailableError`. The server goes on. */
+  async shutdown(): Promise<void> {
+    this.#closed.abort();
+    this.#health = { ready: false, reason: 'The store was shut down.' };
+  }
+
+  async #call<Request, Result>(operation: StoreOperation<Request, Result>, request: Request): Promise<Result> {
+    const wire = encodeStoreRequest(operation, request);
+    let url = `${this.#endpoint}${STORE_ROUTE_PREFIX}${operation.path}`;
+    let body: Uint8Array | undefined;
+    if (operation.method === 'GET') {
+      const given = Object.entries(wire as Record<string, string | undefined>).filter(
+        ([, value]) => value !== undefined,
+      );
+      const parameters = new URLSearchParams(given as [string, string][]).toString();
+      if (parameters !== '') url += `?${parameters}`;
+    } else {
+      body = new TextEncoder().encode(jsonText(wire, operation.path));
+    }
+    const answer = await this.#send(operation, url, body);
+    let json: unknown;
+    try {
+      json = JSON.parse(new TextDecoder().decode(answer.body));
+    } catch (cause) {
+      throw this.#noServer(`it answered ${answer.status} with something that is no JSON`, cause);
+    }
+    if (answer.status !== 200) throw this.#errorOf(answer);
+    try {
+      return decodeStoreResult(operation, json);
+    } catch (cause) {
+      throw this.#noServer('its answer has another form than this version reads', cause);
+    }
+  }
+
+  async #send<Request, Result>(
+    operation: StoreOperation<Request, Result>,
+    url: string,
+    body: Uint8Array | undefined,
+  ): Promise<Attempt> {
+    const headers = {
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const attempts = operation.reads ? this.#options.maxRetries + 1 : 1;
+    for (let attempt = 1; ; attempt += 1) {
+      const last = attempt === attempts;
+      try {
+        const answer = await this.#attempt(operation.method, url, body, headers);
+        // A gateway in front of the server says so with these; the store's own errors carry a code and are final.
+        if (last || ![502, 503, 504].includes(answer.status) || detailOf(answer).code !== undefined) return answer;
+      } catch (error) {
+        if (last || this.#closed.signal.aborted) throw error;
+      }
+      await wait(this.#options.retryDelayMillis * 2 ** (attempt - 1), undefined, { signal: this.#closed.signal }).catch(
+        (cause: unknown) => {
+          throw this.#unavailable('the store was shut down', cause);
+        },
+      );
+    }
+  }
+
+  /** Errors: `BackendUnavailableError` if no complete answer came. */
+  async #attempt(
+    method: string,
+    url: string,
+    body: Uint8Array | undefined,
+    headers: Record<string, string>,
+  ): Promise<Attempt> {
+    const { apiKey, timeoutMillis } = this.#options;
+    try {
+      const response = await this.#fetch(url, {
+        method,
+        headers: apiKey === undefined ? headers : { ...headers, authorization: `Bearer ${apiKey}` },
+        // A redirect would carry the key and the spans to an address that nobody configured.
+        redirect: 'manual',
+        signal: AbortSignal.any([this.#closed.signal, AbortSignal.timeout(timeoutMillis)]),
+        ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
+      });
+      const answer = {
+        status: response.status,
+        headers: response.headers,
+        body: new Uint8Array(await response.arrayBuffer()),
+      };
+      this.#health = { ready: true, reason: '' };
+      return answer;
+    } catch (cause) {
+      if (this.#closed.signal.aborted) throw this.#unavailable('the store was shut down', cause);
+      const late = cause instanceof DOMException && cause.name === 'TimeoutError';
+      throw this.#unavailable(late ? `no answer within ${timeoutMillis} ms` : reasonOf(cause), cause);
+    }
+  }
+
+  #unavailable(reason: string, cause?: unknown): BackendUnavailableError {
+    const message =
+      `No answer from the telemetry server at ${this.#endpoint}: ${reason}. ` +
+      'Start it with "cogniverse serve", or correct "endpoint".';
+    this.#health = { ready: false, reason: message };
+    return new BackendUnavailableError(message, { cause });
+  }
+
+  #noServer(reason: string, cause?: unknown): BackendUnavailableError {
+    return new BackendUnavailableError(
+      `What answers at ${this.#endpoint} does not speak this API: ${reason}. ` +
+        'Check that "endpoint" is the address of "cogniverse serve", and that both have the same version.',
+      { cause },
+    );
+  }
+
+  #errorOf(answer: Attempt): Error {
+    const { detail, code } = detailOf(answer);
+    const known = code === undefined ? undefined : errorOfCode(code, detail);
+    if (known !== undefined) return known;
+    if (answer.status === 401 || answer.status === 403) {
+      return new BackendUnavailableError(
+        `The telemetry server at ${this.#endpoint} refused the key (${answer.status}): ${detail}. Check "api_key".`,
+      );
+    }
+    if (answer.status === 404 || (answer.status >= 300 && answer.status < 400)) {
+      return this.#noServer(`it answered ${answer.status}: ${detail}`);
+    }
+    return new BackendUnavailableError(
+      `The telemetry server at ${this.#endpoint} failed (${answer.status}): ${detail}. Its log says why.`,
+    );
+  }
+}
+
+/** Errors: `InvalidQueryError` for what JSON has no form for. */
+function jsonText(value: unknown, path: string): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw new InvalidQueryError(
+      `${path}: the request holds a value that JSON has no form for: ${(cause as Error).message}. Give such a value as a string.`,
+      { cause },
+    );
+  }
+}
+
+/** The error body of this API and of Phoenix's, or the first of whatever came instead. */
+function detailOf(answer: Attempt): { detail: string; code?: string | undefined } {
+  const text = new TextDecoder().decode(answer.body);
+  try {
+    const { detail, code } = errorBody.parse(JSON.parse(text));
+    return { detail: typeof detail === 'string' ? detail : JSON.stringify(detail), code };
+  } catch {
+    // Not this API's form: its text is all there is to show.
+    return { detail: text.slice(0, 200) || 'an empty body' };
+  }
+}
+
+/** `fetch` hides the reason behind "fetch failed". */
+function reasonOf(cause: unknown): string {
+  const inner = (cause as { cause?: unknown }).cause ?? cause;
+  const errors = inner instanceof AggregateError ? inner.errors : [inner];
+  return errors.map((error) => (error instanceof Error ? error.message || error.name : String(error))).join(', ');
+}
+
+function countSpans(traces: OtlpTraces): number {
+  let spans = 0;
+  for (const { scopeSpans } of traces.resourceSpans) {
+    for (const scope of scopeSpans) spans += scope.spans.length;
+  }
+  return spans;
+}

@@ -1,0 +1,16 @@
+/** Metrics over one tenant's spans.   Read path: getProvider() -> provider -> [analytics] -> store. */
+import type { AnalyticsStore, MetricPoint, MetricQuery } from '@cogniverse/foundation/telemetry';
+import type { TenantProjects } from './tenant-projects.js';
+
+export class LocalAnalyticsStore implements AnalyticsStore {
+  readonly #projects: TenantProjects;
+
+  constructor(projects: TenantProjects) {
+    this.#projects = projects;
+  }
+
+  async getMetrics(query: MetricQuery): Promise<MetricPoint[]> {
+    const { project, ...rest } = query;
+    return this.#projects.store.getMetrics({ ...rest, project: await this.#projects.resolve(project) });
+  }
+}
