@@ -36,13 +36,18 @@ export type SendResult =
       readonly error: Error;
       readonly afterMillis?: number | undefined;
       readonly ambiguous: boolean;
+      /** A kept connection that the backend had closed meanwhile: says nothing about the backend, so the next attempt need not wait. */
+      readonly staleConnection?: boolean | undefined;
     }
   /** Too large, or refused as a whole: worth splitting, down to the span at fault. */
   | { readonly status: 'splittable'; readonly reason: DropReason; readonly error: Error }
   | { readonly status: 'failed'; readonly reason: DropReason; readonly error: Error };
 
 export interface SpanSender {
-  /** One attempt: no retry in here. Never rejects. `body` is an OTLP `ExportTraceServiceRequest` and must not be kept. */
+  /**
+   * One attempt: no retry in here. Never rejects. `body` is an OTLP `ExportTraceServiceRequest`; it must not be kept, nor read once the
+   * promise has resolved: its memory is used again.
+   */
   send(body: Uint8Array, options: SendOptions): Promise<SendResult>;
   /** Frees connections. */
   close(): Promise<void>;

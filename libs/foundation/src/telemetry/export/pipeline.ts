@@ -1,0 +1,255 @@
+/**
+ * All export of one process: queues of all tenant projects, one sender a destination, one timer.   Write path: from the encoder to the backend.
+ */
+import { encodeResource } from '../../otlp/index.js';
+import { BlockPool } from './block-pool.js';
+import { ByteBudget } from './byte-budget.js';
+import { type Clock, type ClockTimer, systemClock } from './clock.js';
+import { DEFAULT_MAX_REQUEST_BYTES, ExportScheduler } from './export-scheduler.js';
+import type { ExportTarget } from './export-target.js';
+import type { Ledger } from './ledger.js';
+import { consoleLogger, FencedLogger, type PipelineLogger } from './pipeline-logger.js';
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
+import { type AttemptObserver, RetrySender } from './retry-sender.js';
+import { Settlement } from './settlement.js';
+import { type QueueHost, type ScopeBytes, TenantQueue } from './tenant-queue.js';
+
+export interface PipelineOptions {
+  readonly ledger: Ledger;
+  /** Spans in one request. Default 512. */
+  readonly maxExportBatchSize?: number | undefined;
+  /** Longest time a span waits for its batch to fill, in milliseconds. Default 500. */
+  readonly scheduleDelayMillis?: number | undefined;
+  /** Deadline of one attempt, in milliseconds. Default 30,000. */
+  readonly exportTimeoutMillis?: number | undefined;
+  /** Bytes of all spans in memory, queued and in flight. Default 64 MiB. */
+  readonly maxQueueBytes?: number | undefined;
+  /** Requests under way at once, per destination. Default 4. */
+  readonly maxRequestsInFlight?: number | undefined;
+  /** Repetition. Default: 1 s, doubled, at most 30 s, full jitter, given up after 300 s. */
+  readonly retryPolicy?: RetryPolicy | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: PipelineLogger | undefined;
+  /** 0 (included) to 1 (not included), for jitter. */
+  readonly random?: (() => number) | undefined;
+}
+
+export interface OpenProjectOptions {
+  readonly tenantId: string;
+  /** The full name. */
+  readonly projectName: string;
+  readonly target: ExportTarget;
+  /** Spans that may wait. */
+  readonly maxQueueSize: number;
+}
+
+export interface PipelineStats {
+  /** Queues open or not yet drained. */
+  readonly projects: number;
+  readonly destinations: number;
+  readonly queuedSpans: number;
+  /** Sum of the bounds of all queues, in spans. */
+  readonly queueCapacity: number;
+  /** Bytes of all spans queued and in flight, and their bound. */
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  readonly requestsInFlight: number;
+}
+
+export class ExportPipeline implements QueueHost {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly budget: ByteBudget;
+  readonly pool = new BlockPool();
+  readonly scopes = new Map<number, ScopeBytes>();
+  readonly #options: PipelineOptions;
+  readonly #logger: PipelineLogger;
+  readonly #scheduleDelayMillis: number;
+  readonly #queues = new Map<string, TenantQueue>();
+  /** By the target's key. */
+  readonly #schedulers = new Map<string, ExportScheduler>();
+  /** Without projects, about to have freed their connections. */
+  readonly #closing = new Set<ExportScheduler>();
+  #timer: ClockTimer | undefined;
+  #stopped = false;
+  #shutdown: Promise<void> | undefined;
+  /** Told of every attempt, for metrics. */
+  onAttempt: AttemptObserver | undefined;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.ledger = options.ledger;
+    this.clock = options.clock ?? systemClock;
+    this.budget = new ByteBudget(options.maxQueueBytes ?? 64 * 1024 * 1024);
+    this.#logger = new FencedLogger(options.logger ?? consoleLogger);
+    this.#scheduleDelayMillis = options.scheduleDelayMillis ?? 500;
+  }
+
+  /** Shut down: spans that come now count as `already_shutdown`. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** The queue of a tenant's project; the same one for equal tenant and project, while it is open or not yet drained. */
+  openProject(options: OpenProjectOptions): TenantQueue {
+    const { tenantId, projectName, target } = options;
+    const known = this.#queues.get(queueKey(tenantId, projectName));
+    if (known !== undefined) {
+      known.reopen();
+      return known;
+    }
+    const resource = encodeResource({ attributes: new Map(target.resourceAttributes), droppedAttributesCount: 0 });
+    return new TenantQueue({ ...options, resource, host: this });
+  }
+
+  /** Nothing new is expected from it: what waits is still delivered, then it is forgotten. */
+  closeProject(queue: TenantQueue): void {
+    queue.close();
+  }
+
+  remember(queue: TenantQueue): ExportScheduler {
+    this.#queues.set(queueKey(queue.tenantId, queue.projectName), queue);
+    const scheduler = this.#scheduler(queue.target);
+    scheduler.projects += 1;
+    return scheduler;
+  }
+
+  forget(queue: TenantQueue): void {
+    const key = queueKey(queue.tenantId, queue.projectName);
+    if (this.#queues.get(key) === queue) this.#queues.delete(key);
+    const scheduler = this.#schedulers.get(queue.target.key);
+    if (scheduler === undefined) return;
+    scheduler.projects -= 1;
+    if (scheduler.projects > 0) return;
+    // The destination's last project is gone: so are its connections.
+    this.#schedulers.delete(queue.target.key);
+    this.#closing.add(scheduler);
+    void scheduler.stop().then(() => this.#closing.delete(scheduler));
+  }
+
+  #scheduler(target: ExportTarget): ExportScheduler {
+    let scheduler = this.#schedulers.get(target.key);
+    if (scheduler === undefined) {
+      const retrySender = new RetrySender({
+        sender: target.createSender(),
+        clock: this.clock,
+        random: this.#options.random ?? Math.random,
+        logger: this.#logger,
+        policy: this.#options.retryPolicy ?? DEFAULT_RETRY_POLICY,
+        exportTimeoutMillis: this.#options.exportTimeoutMillis ?? 30_000,
+      });
+      retrySender.onAttempt = (durationMillis, result) => this.onAttempt?.(durationMillis, result);
+      scheduler = new ExportScheduler({
+        retrySender,
+        maxExportBatchSize: this.#options.maxExportBatchSize ?? 512,
+        maxRequestBytes: target.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
+        maxRequestsInFlight: this.#options.maxRequestsInFlight ?? 4,
+        budget: this.budget,
+        pool: this.pool,
+        needTick: () => this.#armTimer(),
+        onSettled: () => this.#armTimerIfNeeded(),
+      });
+      this.#schedulers.set(target.key, scheduler);
+    }
+    return scheduler;
+  }
+
+  #armTimer(): void {
+    this.#timer ??= this.clock.schedule(this.#scheduleDelayMillis, () => {
+      this.#timer = undefined;
+      for (const scheduler of this.#schedulers.values()) scheduler.tick();
+      this.#armTimerIfNeeded();
+    });
+  }
+
+  #armTimerIfNeeded(): void {
+    if (this.#timer !== undefined || this.#stopped) return;
+    if ([...this.#schedulers.values()].some((scheduler) => scheduler.needsTick)) this.#armTimer();
+  }
+
+  /**
+   * Sends what waits, and waits for every span that was offered before the call, those in flight included. True only if all of them were
+   * exported; false after `timeoutMillis` in any case. The process stays alive meanwhile.
+   */
+  async forceFlush(timeoutMillis: number): Promise<boolean> {
+    const settlement = new Settlement();
+    for (const queue of this.#queues.values()) queue.markAll(settlement);
+    settlement.finishIfSettled();
+    if (settlement.done) return settlement.settled;
+    const timer = this.clock.schedule(timeoutMillis, () => settlement.expire(), true);
+    for (const scheduler of this.#schedulers.values()) scheduler.hasten();
+    const allExported = await settlement.settled;
+    timer.cancel();
+    return allExported;
+  }
+
+  /**
+   * Takes nothing new, sends what waits, then stops, within `timeoutMillis` also when a backend is gone: what could not go out counts as
+   * `shutdown_timeout`. Concurrent calls share one effect and its promise.
+   */
+  shutdown(timeoutMillis: number): Promise<void> {
+    this.#shutdown ??= this.#stop(timeoutMillis);
+    return this.#shutdown;
+  }
+
+  async #stop(timeoutMillis: number): Promise<void> {
+    this.#stopped = true;
+    for (const queue of [...this.#queues.values()]) queue.releaseWaiters();
+    await this.forceFlush(timeoutMillis);
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const queue of [...this.#queues.values()]) queue.dropAll('shutdown_timeout');
+    await Promise.all([...this.#schedulers.values(), ...this.#closing].map((scheduler) => scheduler.stop()));
+    for (const queue of [...this.#queues.values()]) queue.close();
+  }
+
+  /** Sizes at this moment. */
+  stats(): PipelineStats {
+    let queuedSpans = 0;
+    let requestsInFlight = 0;
+    let queueCapacity = 0;
+    for (const queue of this.#queues.values()) queueCapacity += queue.maxQueueSize;
+    for (const scheduler of this.#schedulers.values()) {
+      queuedSpans += scheduler.queuedSpans;
+      requestsInFlight += scheduler.requestsInFlight;
+    }
+    return {
+      projects: this.#queues.size,
+      destinations: this.#schedulers.size,
+      queuedSpans,
+      queueCapacity,
+      usedBytes: this.budget.usedBytes,
+      maxBytes: this.budget.maxBytes,
+      requestsInFlight,
+    };
+  }
+
+  /** The first thing that does not add up, in words, or null: the ledger's equations, and its counters against the queues themselves. */
+  audit(): string | null {
+    const violated = this.ledger.audit();
+    if (violated !== null) return violated;
+    const total = this.ledger.total();
+    let queued = 0;
+    let inFlight = 0;
+    let bytes = this.budget.inFlightBytes;
+    for (const queue of this.#queues.values()) {
+      queued += queue.size;
+      inFlight += queue.inFlight;
+      bytes += queue.queuedBytes;
+    }
+    let scheduled = 0;
+    for (const scheduler of this.#schedulers.values()) scheduled += scheduler.queuedSpans;
+    if (queued !== total.queued) return `the queues hold ${queued} spans, the ledger says ${total.queued}`;
+    if (queued !== scheduled) return `the queues hold ${queued} spans, the schedulers say ${scheduled}`;
+    if (bytes !== this.budget.usedBytes)
+      return `${bytes} bytes are in memory, the budget says ${this.budget.usedBytes}`;
+    // A request that was answered in part still has all its spans in flight for its queues.
+    if (inFlight < total.inFlight) return `${inFlight} spans are in flight, the ledger says ${total.inFlight}`;
+    return null;
+  }
+}
+
+/** No separator can be forged: the tenant's length stands first. */
+function queueKey(tenantId: string, projectName: string): string {
+  return `${tenantId.length}:${tenantId}${projectName}`;
+}
