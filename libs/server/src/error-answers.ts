@@ -1,6 +1,7 @@
 /**
  * How errors look to HTTP clients: `{ "detail": ... }`, a status that fits, and nothing of the inside.   Read path: rest -> [error-answers] -> client.
  */
+import { httpStatusOfError, TelemetryError } from '@cogniverse/foundation/telemetry';
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 import type { ListenerName, ServerMetrics } from './server-metrics.js';
 
@@ -16,32 +17,21 @@ export class HttpAnswer extends Error {
   }
 }
 
-/** By the `code` of foundation's errors; their messages are made for whoever asked. */
-const STATUS_OF_CODE: ReadonlyMap<string, number> = new Map([
-  ['invalid_query', 422],
-  ['invalid_name', 422],
-  ['project_not_found', 404],
-  ['span_not_found', 404],
-  ['dataset_not_found', 404],
-  ['experiment_not_found', 404],
-  ['project_ambiguous', 409],
-  ['dataset_exists', 409],
-  ['tenant_mismatch', 403],
-]);
-
 export function registerErrorAnswers(
   app: FastifyInstance,
   options: { listener: ListenerName; metrics: ServerMetrics },
 ): void {
   app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
     if (error instanceof HttpAnswer) return reply.code(error.status).send(error.body);
-    const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-    if (code === 'backend_unavailable') {
+    if (error instanceof TelemetryError) {
+      const status = httpStatusOfError(error);
+      if (status < 500) return reply.code(status).send({ detail: error.message, code: error.code });
       options.metrics.reportError(options.listener, error);
-      return reply.code(503).header('retry-after', '1').send({ detail: 'The store does not answer. Try again later.' });
+      if (status === 503) {
+        const detail = 'The store does not answer. Try again later.';
+        return reply.code(503).header('retry-after', '1').send({ detail, code: error.code });
+      }
     }
-    const status = STATUS_OF_CODE.get(code);
-    if (status !== undefined) return reply.code(status).send({ detail: error.message });
     // The framework's own refusals (body too large, malformed JSON, unknown content type) say what was wrong with the request.
     if ('statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
       return reply.code(error.statusCode).send({ detail: error.message });

@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
 import { registerErrorAnswers } from './error-answers.js';
 import type { RequestGuard } from './request-guard.js';
 import type { ListenerName, ServerMetrics } from './server-metrics.js';
@@ -37,6 +37,7 @@ export class HttpListener {
     this.app = fastify({
       serverFactory: (handler) => this.#createServer(handler),
       bodyLimit: limits.maxWireBytes,
+      loggerInstance: errorsOnly((error) => metrics.reportError(name, error)),
       routerOptions: { maxParamLength: 16 * 1024 },
       clientErrorHandler: (error, socket) => this.#onClientError(error, socket),
       // A URL that cannot be decoded, or a path parameter beyond its bound.
@@ -118,4 +119,21 @@ export class HttpListener {
       `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
   }
+}
+
+/** The framework's logger, of which only errors are heard. */
+function errorsOnly(report: (error: unknown) => void): FastifyBaseLogger {
+  const ignore = () => undefined;
+  const logger: FastifyBaseLogger = {
+    level: 'error',
+    fatal: report,
+    error: report,
+    warn: ignore,
+    info: ignore,
+    debug: ignore,
+    trace: ignore,
+    silent: ignore,
+    child: () => logger,
+  };
+  return logger;
 }

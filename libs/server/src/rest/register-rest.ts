@@ -1,12 +1,17 @@
 /**
- * The paths of the main port beside OTLP.   Read path: client -> [register-rest] -> store.
+ * The paths of the main port beside OTLP.   Read path: client -> [register-rest] -> routes -> store.
  */
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { PHOENIX_VERSION } from '../http-listener.js';
 import type { IngestGate } from '../receivers/ingest-gate.js';
 import type { ServerLedger } from '../server-ledger.js';
 import type { ServerMetrics } from '../server-metrics.js';
+import { registerCogniverseRoutes } from './cogniverse/routes.js';
+import { registerProjects } from './projects.js';
+import { registerSpans } from './spans.js';
+import { registerTraces } from './traces.js';
+import { registerUnserved } from './unserved.js';
 
 export interface RestContext {
   readonly store: TelemetryStore;
@@ -14,6 +19,22 @@ export interface RestContext {
   readonly metrics: ServerMetrics;
   readonly gate: IngestGate;
 }
+
+/** Paths that are served, for the answer to other methods. */
+const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
+  ...[
+    '/healthz',
+    '/readyz',
+    '/arize_phoenix_version',
+    '/metrics',
+    '/v1/projects',
+    '/v1/projects/:project',
+    '/v1/projects/:project/spans',
+    '/v1/projects/:project/spans/otlpv1',
+    '/v1/projects/:project/traces',
+  ].map((path) => ({ path, methods: ['GET', 'HEAD'] as const })),
+  { path: '/v1/traces', methods: ['POST'] },
+];
 
 export async function registerRest(app: FastifyInstance, context: RestContext): Promise<void> {
   const { store, ledger, metrics, gate } = context;
@@ -29,4 +50,9 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.render({ store, ledger, gate })),
   );
+  registerProjects(app, store);
+  registerSpans(app, store);
+  registerTraces(app, store);
+  registerCogniverseRoutes(app, { store });
+  registerUnserved(app, SERVED);
 }

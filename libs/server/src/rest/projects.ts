@@ -1,0 +1,75 @@
+/**
+ * `GET /v1/projects` and `GET /v1/projects/{p}`.   Read path: client -> [projects] -> store.   Source: Phoenix 20.26.
+ */
+import { InvalidQueryError, type ProjectRecord, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import type { FastifyInstance } from 'fastify';
+import { makeCursor, readCursor } from './opaque-id.js';
+import { chosenTenant, resolveProject, TENANT_PARAMETER } from './project-resolution.js';
+import { QueryParameters } from './query-parameters.js';
+
+const KNOWN = [
+  'cursor',
+  'limit',
+  'name_contains',
+  'include_experiment_projects',
+  'include_dataset_evaluator_projects',
+  TENANT_PARAMETER,
+];
+
+export function registerProjects(app: FastifyInstance, store: TelemetryStore): void {
+  app.get('/v1/projects', async (request) => {
+    const query = new QueryParameters(request, KNOWN);
+    const limit = query.integer('limit', { min: 1, max: 1000, default: 100 });
+    const nameContains = query.single('name_contains')?.toLowerCase() ?? '';
+    // This server makes no projects for experiments and evaluators, so there are none to leave out.
+    query.boolean('include_experiment_projects');
+    query.boolean('include_dataset_evaluator_projects');
+    const from = firstKey(query.single('cursor') || undefined);
+    const projects = (await store.listProjects({ tenantId: chosenTenant(request, query) }))
+      .filter((project) => project.name.toLowerCase().includes(nameContains))
+      .map((project) => ({ project, key: [project.name, project.tenantId] as const }))
+      .filter(({ key }) => from === undefined || compareKeys(key, from) >= 0)
+      .sort((a, b) => compareKeys(a.key, b.key));
+    const next = projects[limit];
+    return {
+      data: projects.slice(0, limit).map(({ project }) => phoenixProject(project)),
+      next_cursor: next === undefined ? null : makeCursor(next.key),
+    };
+  });
+  app.get('/v1/projects/:project', async (request) => {
+    const query = new QueryParameters(request, [TENANT_PARAMETER]);
+    return { data: phoenixProject(await resolveProject(store, request, query)) };
+  });
+}
+
+function phoenixProject(project: ProjectRecord): Record<string, unknown> {
+  return {
+    id: project.id,
+    name: project.name,
+    description: project.description === '' ? null : project.description,
+    tenant_id: project.tenantId,
+    span_count: project.spanCount,
+    trace_count: project.traceCount,
+  };
+}
+
+type ProjectKey = readonly [name: string, tenantId: string | null];
+
+function firstKey(cursor: string | undefined): ProjectKey | undefined {
+  if (cursor === undefined) return undefined;
+  const [name, tenantId] = readCursor(cursor, 2) ?? [];
+  if (typeof name !== 'string' || tenantId === undefined) {
+    throw new InvalidQueryError(
+      '"cursor" is not one that this server gave out. Use "next_cursor" of the page before, unchanged.',
+    );
+  }
+  return [name, tenantId];
+}
+
+/** By name, then tenant; without a tenant first. */
+function compareKeys(a: ProjectKey, b: ProjectKey): number {
+  if (a[0] !== b[0]) return a[0] < b[0] ? -1 : 1;
+  if (a[1] === b[1]) return 0;
+  if (a[1] === null || b[1] === null) return a[1] === null ? -1 : 1;
+  return a[1] < b[1] ? -1 : 1;
+}

@@ -1,0 +1,107 @@
+/**
+ * `GET /v1/projects/{p}/traces`.   Read path: client -> [traces] -> store.   Source: Phoenix 20.26.
+ */
+import {
+  InvalidQueryError,
+  type ProjectRef,
+  type StoredSpan,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
+import type { FastifyInstance } from 'fastify';
+import { HttpAnswer } from '../error-answers.js';
+import { opaqueId } from './opaque-id.js';
+import { isoMicros, phoenixSpanSummary } from './phoenix-span.js';
+import { resolveProject, TENANT_PARAMETER } from './project-resolution.js';
+import { QueryParameters } from './query-parameters.js';
+
+const KNOWN = [
+  'cursor',
+  'limit',
+  'start_time',
+  'end_time',
+  'sort',
+  'order',
+  'include_spans',
+  'session_identifier',
+  TENANT_PARAMETER,
+];
+/** Phoenix knows these and this server does not: an answer that ignored them would be wrong. */
+const UNSERVED = ['filter', 'error', 'min_latency_ms', 'max_latency_ms'];
+/** Spans that one answer with `include_spans` holds at most. */
+const MAX_INCLUDED_SPANS = 20_000;
+const TRACES_A_QUERY = 100;
+
+export function registerTraces(app: FastifyInstance, store: TelemetryStore): void {
+  app.get('/v1/projects/:project/traces', async (request) => {
+    for (const name of UNSERVED) {
+      if (name in (request.query as object))
+        throw new HttpAnswer(501, `The parameter "${name}" is not served. Known here: ${KNOWN.join(', ')}.`);
+    }
+    const query = new QueryParameters(request, KNOWN);
+    const traceQuery = {
+      startTime: query.time('start_time'),
+      endTime: query.time('end_time'),
+      sessionId: query.list('session_identifier'),
+      sort:
+        query.oneOf('sort', ['start_time', 'latency_ms'], 'start_time') === 'start_time'
+          ? ('start_time' as const)
+          : ('latency' as const),
+      order: query.oneOf('order', ['desc', 'asc'], 'desc'),
+      limit: query.integer('limit', { min: 1, max: 1000, default: 100 }),
+      cursor: query.single('cursor') || undefined,
+    };
+    const includeSpans = query.boolean('include_spans');
+    const { id: projectId, tenantId, name } = await resolveProject(store, request, query);
+    const project = { tenantId, name };
+    const page = await store.queryTraces({ ...traceQuery, project });
+    const ids = page.items.map((trace) => trace.traceId);
+    const spans = includeSpans ? await spansOfTraces(store, project, ids) : undefined;
+    return {
+      data: page.items.map((trace) => ({
+        id: opaqueId('Trace', `${projectId}:${trace.traceId}`),
+        trace_id: trace.traceId,
+        project_id: projectId,
+        start_time: isoMicros(trace.startTimeUnixNano),
+        end_time: isoMicros(trace.endTimeUnixNano),
+        token_count_prompt: trace.tokenCountPrompt,
+        token_count_completion: trace.tokenCountCompletion,
+        token_count_total: trace.tokenCountPrompt + trace.tokenCountCompletion,
+        latency_ms: trace.latencyMillis,
+        span_count: trace.spanCount,
+        error_count: trace.errorCount,
+        root_name: trace.rootName ?? null,
+        root_span_id: trace.rootSpanId ?? null,
+        session_id: trace.sessionId ?? null,
+        tenant_id: tenantId,
+        ...(spans && { spans: (spans.get(trace.traceId) ?? []).map(phoenixSpanSummary) }),
+      })),
+      next_cursor: page.nextCursor ?? null,
+    };
+  });
+}
+
+/** All spans of the traces, each by start time. */
+async function spansOfTraces(
+  store: TelemetryStore,
+  project: ProjectRef,
+  traceIds: readonly string[],
+): Promise<Map<string, StoredSpan[]>> {
+  const spans = new Map<string, StoredSpan[]>(traceIds.map((id) => [id, []]));
+  let count = 0;
+  for (let i = 0; i < traceIds.length; i += TRACES_A_QUERY) {
+    const filters = { traceId: traceIds.slice(i, i + TRACES_A_QUERY) };
+    let cursor: string | undefined;
+    do {
+      const page = await store.querySpans({ project, filters, sort: 'start_time', order: 'asc', limit: 1000, cursor });
+      count += page.items.length;
+      if (count > MAX_INCLUDED_SPANS) {
+        throw new InvalidQueryError(
+          `"include_spans" finds more than ${MAX_INCLUDED_SPANS} spans on this page; ask for a smaller "limit".`,
+        );
+      }
+      for (const stored of page.items) spans.get(stored.span.traceId)?.push(stored);
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+  }
+  return spans;
+}

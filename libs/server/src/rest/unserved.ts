@@ -1,0 +1,128 @@
+/**
+ * What Phoenix's REST has and this server does not serve: 501 with the reason; and wrong methods: 405.   Read path: client -> [unserved].
+ *
+ * A client that gets 404 for these would look for its own mistake.
+ */
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+
+const READ_WRITE: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const WRITE: readonly HTTPMethods[] = ['POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** A path that ends in `/*` stands for everything below it too. */
+const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly string[]; reason: string }[] = [
+  {
+    methods: READ_WRITE,
+    paths: ['/v1/prompts', '/v1/prompts/*', '/v1/prompt_versions/*', '/v1/prompt_labels', '/v1/prompt_labels/*'],
+    reason: 'This server keeps no prompts. It holds traces; keep prompts in version control or in a prompt registry.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: ['/v1/users', '/v1/users/*', '/v1/user', '/v1/user/*', '/v1/api_keys', '/v1/api_keys/*'],
+    reason: 'This server has no user accounts.',
+  },
+  { methods: READ_WRITE, paths: ['/v1/secrets', '/v1/secrets/*'], reason: 'This server keeps no secrets.' },
+  {
+    methods: READ_WRITE,
+    paths: ['/graphql', '/graphql/*'],
+    reason: 'This server has no GraphQL. Use the REST API under /v1; statistics are under /v1/cogniverse.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: ['/playground', '/playground/*', '/v1/playground', '/v1/playground/*', '/chat/*', '/v1/chat/*'],
+    reason: 'This server has no playground: it never calls a model.',
+  },
+  {
+    methods: WRITE,
+    paths: ['/v1/projects', '/v1/projects/:project'],
+    reason:
+      'Projects are not written over this API: a project appears with its first span (resource attribute openinference.project.name).',
+  },
+  {
+    methods: WRITE,
+    paths: [
+      '/v1/projects/:project/spans',
+      '/v1/projects/:project/traces',
+      '/v1/projects/:project/retention',
+      '/v1/traces/transfer',
+    ],
+    reason: 'Stored spans and traces are not changed over this API. Send spans as OTLP to POST /v1/traces.',
+  },
+  {
+    methods: ['DELETE'],
+    paths: ['/v1/spans/:span', '/v1/traces/:trace'],
+    reason: 'Single spans and traces are not deleted over this API.',
+  },
+  {
+    methods: ['POST'],
+    paths: ['/v1/spans'],
+    reason: 'The span query language is not served. Use GET /v1/projects/{project}/spans with its filters.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: ['/v1/sessions', '/v1/sessions/*', '/v1/projects/:project/sessions'],
+    reason: 'Sessions are not served here. Use GET /v1/projects/{project}/traces with session_identifier.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: ['span', 'trace', 'session', 'document'].flatMap((target) => [
+      `/v1/${target}_annotations`,
+      `/v1/projects/:project/${target}_annotations`,
+      `/v1/${target}_notes`,
+    ]),
+    reason: "Annotations are not served in Phoenix's form here. They are under /v1/cogniverse.",
+  },
+  {
+    methods: READ_WRITE,
+    paths: [
+      '/v1/datasets',
+      '/v1/datasets/*',
+      '/v1/experiments',
+      '/v1/experiments/*',
+      '/v1/experiment_evaluations',
+      '/v1/evaluations',
+    ],
+    reason: "Data sets and experiments are not served in Phoenix's form here. They are under /v1/cogniverse.",
+  },
+];
+
+/** Registers 501 for the above, and 405 for every other method of the paths that are served. Runs after all other routes. */
+export function registerUnserved(
+  app: FastifyInstance,
+  served: readonly { path: string; methods: readonly HTTPMethods[] }[],
+): void {
+  for (const { methods, paths, reason } of UNSERVED) {
+    for (const url of paths) {
+      for (const method of methods) {
+        if (app.hasRoute({ method, url })) continue;
+        // Answered before the body is read: what it holds does not matter.
+        app.route({
+          method,
+          url,
+          onRequest: async (_request, reply) => reply.code(501).send({ detail: reason }),
+          handler: unreachable,
+        });
+      }
+    }
+  }
+  for (const { path, methods } of served) {
+    const allow = methods.join(', ');
+    for (const method of READ_WRITE) {
+      if (app.hasRoute({ method, url: path })) continue;
+      app.route({
+        method,
+        url: path,
+        exposeHeadRoute: false,
+        onRequest: async (_request, reply) =>
+          reply
+            .code(405)
+            .header('allow', allow)
+            .send({ detail: `${path} takes ${allow} only.` }),
+        handler: unreachable,
+      });
+    }
+  }
+}
+
+function unreachable(): never {
+  throw new Error('The onRequest hook answers this route.');
+}
