@@ -25,7 +25,8 @@ export interface OtlpJsonAnyValue {
   boolValue?: boolean;
   /** Decimal digits. */
   intValue?: string;
-  doubleValue?: number | 'NaN' | 'Infinity' | '-Infinity';
+  /** As text where JSON has no number for it: `JSON.stringify` writes -0 as 0. */
+  doubleValue?: number | 'NaN' | 'Infinity' | '-Infinity' | '-0';
   arrayValue?: { values: OtlpJsonAnyValue[] };
   kvlistValue?: { values: OtlpJsonKeyValue[] };
   /** Base64. */
@@ -128,6 +129,7 @@ function encodeAnyValue(value: AnyValue): OtlpJsonAnyValue {
     case 'bigint':
       return { intValue: String(value) };
     case 'number':
+      if (Object.is(value, -0)) return { doubleValue: '-0' };
       if (Number.isFinite(value)) return { doubleValue: value };
       return { doubleValue: String(value) as 'NaN' | 'Infinity' | '-Infinity' };
   }
