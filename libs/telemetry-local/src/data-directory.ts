@@ -1,0 +1,115 @@
+/**
+ * The directory of a store: its parts, its format version, and what is set aside.   Control path: open -> [data-directory].
+ *
+ *   FORMAT       version, checked before anything is touched     days/     one DuckDB file a day, and other.duckdb
+ *   lock         the process that has it open                    meta.duckdb   annotations, data sets, experiments
+ *   wal/         log segments                                    damaged/  what could not be read   temp/  DuckDB's own
+ */
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { syncDirectory } from './write-ahead-log.js';
+
+/** Raised when older releases could no longer read the directory. */
+export const FORMAT_VERSION = 1;
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** A directory of ours, never a link to somewhere else. */
+function ownDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (!lstatSync(path).isDirectory()) {
+    throw new StoreOpenError(`${path} is not a directory. Move it away, the store makes it anew.`);
+  }
+  chmodSync(path, 0o700);
+}
+
+export class DataDirectory {
+  readonly root: string;
+  readonly wal: string;
+  readonly days: string;
+  readonly damaged: string;
+  readonly temp: string;
+  readonly metaFile: string;
+  readonly lockFile: string;
+
+  constructor(dataDir: string) {
+    this.root = resolve(dataDir);
+    this.wal = join(this.root, 'wal');
+    this.days = join(this.root, 'days');
+    this.damaged = join(this.root, 'damaged');
+    this.temp = join(this.root, 'temp');
+    this.metaFile = join(this.root, 'meta.duckdb');
+    this.lockFile = join(this.root, 'lock');
+  }
+
+  /** Makes what is missing. The root keeps the mode it has when it was there already. */
+  prepareRoot(): void {
+    try {
+      mkdirSync(this.root, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new StoreOpenError(`The data directory ${this.root} cannot be made: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Called with the lock held. Errors: `StoreOpenError` for a newer format or a path that is in the way. */
+  prepareParts(): void {
+    this.#checkFormat();
+    for (const directory of [this.wal, this.days, this.damaged]) ownDirectory(directory);
+    rmSync(this.temp, { recursive: true, force: true });
+    ownDirectory(this.temp);
+  }
+
+  #checkFormat(): void {
+    const file = join(this.root, 'FORMAT');
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      const fresh = `${file}.new`;
+      writeFileSync(fresh, `${JSON.stringify({ cogniverseStore: FORMAT_VERSION })}\n`, { mode: 0o600, flush: true });
+      renameSync(fresh, file);
+      syncDirectory(this.root);
+      return;
+    }
+    const version = /^\{"cogniverseStore":(\d{1,9})\}\s*$/.exec(text)?.[1];
+    if (version === undefined) {
+      throw new StoreOpenError(`${file} cannot be read: it does not name a format version. Restore it from a backup.`);
+    }
+    if (Number(version) > FORMAT_VERSION) {
+      throw new StoreOpenError(
+        `The data directory ${this.root} has format ${version}; this release knows format ${FORMAT_VERSION}. ` +
+          'Open it with the release that wrote it, or a newer one.',
+      );
+    }
+  }
+
+  /** Moves a file that cannot be read out of the way. Gives its new path. */
+  setAside(file: string): string {
+    const target = this.#damagedPath(basename(file));
+    renameSync(file, target);
+    return target;
+  }
+
+  /** A DuckDB file, with the log of its own beside it. */
+  setAsideDatabase(file: string): string {
+    if (existsSync(`${file}.wal`)) this.setAside(`${file}.wal`);
+    return this.setAside(file);
+  }
+
+  /** Keeps bytes that cannot be read. Gives their path. */
+  keepDamaged(name: string, bytes: Uint8Array): string {
+    const target = this.#damagedPath(name);
+    writeFileSync(target, bytes, { mode: 0o600 });
+    return target;
+  }
+
+  #damagedPath(name: string): string {
+    return join(this.damaged, `${new Date().toISOString().replaceAll(':', '-')}-${name}`);
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The one DuckDB instance of a store, and the connections that queries take turns on.   Read path: engine -> [database] -> DuckDB.
+ *
+ * Each running query holds a thread of libuv's pool, so their number is capped; each has a time limit, after which it is interrupted.
+ * Text of the database's own errors stays here: it goes into `cause`, never into a message that reaches a client.
+ */
+import { BackendUnavailableError } from '@cogniverse/foundation/telemetry';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+
+export type SqlParameters = Record<string, DuckDBValue>;
+export type SqlRows = DuckDBValue[][];
+
+export interface DatabaseOptions {
+  readonly memoryLimitMb: number;
+  readonly threads: number;
+  readonly tempDirectory: string;
+  readonly maxConcurrentQueries: number;
+  readonly maxWaitingQueries: number;
+  readonly queryTimeoutMillis: number;
+}
+
+/** A string as an SQL literal; for paths, which DuckDB's ATTACH does not take as parameters. */
+export function sqlText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+export class Database {
+  readonly #instance: DuckDBInstance;
+  readonly #options: DatabaseOptions;
+  readonly #idle: DuckDBConnection[];
+  readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
+
+  private constructor(instance: DuckDBInstance, options: DatabaseOptions, connections: DuckDBConnection[]) {
+    this.#instance = instance;
+    this.#options = options;
+    this.#idle = connections;
+  }
+
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const instance = await DuckDBInstance.create(':memory:', {
+      memory_limit: `${options.memoryLimitMb}MiB`,
+      threads: String(options.threads),
+      temp_directory: options.tempDirectory,
+      preserve_insertion_order: 'false',
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+    });
+    const connections: DuckDBConnection[] = [];
+    for (let i = 0; i < options.maxConcurrentQueries; i++) connections.push(await instance.connect());
+    return new Database(instance, options, connections);
+  }
+
+  /** A connection of one's own, for work that is not a query. */
+  connect(): Promise<DuckDBConnection> {
+    return this.#instance.connect();
+  }
+
+  /** Queries that wait for their turn. */
+  get waitingQueries(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Runs one statement when its turn comes.
+   *
+   * Errors: `BackendUnavailableError` if too many wait already, if it took too long, or if the database failed.
+   */
+  async query(sql: string, parameters: SqlParameters = {}): Promise<SqlRows> {
+    const connection = await this.#acquire();
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      connection.interrupt();
+    }, this.#options.queryTimeoutMillis);
+    try {
+      return (await connection.runAndReadAll(sql, parameters)).getRows();
+    } catch (error) {
+      throw new BackendUnavailableError(
+        timedOut
+          ? `The query took longer than ${this.#options.queryTimeoutMillis} ms and was stopped. Narrow its time range or its filters.`
+          : 'The store could not answer the query.',
+        { cause: error },
+      );
+    } finally {
+      clearTimeout(timer);
+      this.#release(connection);
+    }
+  }
+
+  #acquire(): DuckDBConnection | Promise<DuckDBConnection> {
+    const connection = this.#idle.pop();
+    if (connection !== undefined) return connection;
+    if (this.#waiting.length >= this.#options.maxWaitingQueries) {
+      throw new BackendUnavailableError(
+        `${this.#waiting.length} queries wait for the store already. Ask again in a moment.`,
+      );
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #release(connection: DuckDBConnection): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#idle.push(connection);
+    else next(connection);
+  }
+
+  /** Called when nothing runs any more. */
+  close(): void {
+    for (const connection of this.#idle) connection.closeSync();
+    this.#instance.closeSync();
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The cold side: one DuckDB file for each UTC day of start time.   Write path: hot table -> [day-files]; read path: a part of each snapshot.
+ *
+ * `applied` in each file names the segments whose rows are in it, written in the transaction that wrote the rows: that makes a flush
+ * that is repeated after a crash harmless. Times too far from the segment's own day go to one file for all such spans, with their exact values.
+ */
+import { chmodSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DataDirectory } from './data-directory.js';
+import { sqlText } from './database.js';
+import { STORED_COLUMNS } from './span-table.js';
+
+export const NANOS_PER_DAY = 86_400_000_000_000n;
+const MILLIS_PER_DAY = 86_400_000;
+/** The file for times that are too far off to have a day of their own. */
+export const OTHER_DAYS = -1;
+const DAYS_BACK = 400;
+const DAYS_AHEAD = 2;
+/** As measured: smaller row groups make reads of one project in a file of many faster, and cost no space. */
+const ROW_GROUP_SIZE = 20_480;
+
+/** Days since 1970. */
+export function dayOfMillis(millis: number): number {
+  return Math.floor(millis / MILLIS_PER_DAY);
+}
+
+export function dayOfSpan(startTimeUnixNano: bigint, referenceDay: number): number {
+  const day = Number(startTimeUnixNano / NANOS_PER_DAY);
+  return day < referenceDay - DAYS_BACK || day > referenceDay + DAYS_AHEAD ? OTHER_DAYS : day;
+}
+
+function fileNameOf(day: number): string {
+  return day === OTHER_DAYS ? 'other.duckdb' : `${new Date(day * MILLIS_PER_DAY).toISOString().slice(0, 10)}.duckdb`;
+}
+
+function dayOfFileName(name: string): number | undefined {
+  if (name === 'other.duckdb') return OTHER_DAYS;
+  const date = /^(\d{4}-\d{2}-\d{2})\.duckdb$/.exec(name)?.[1];
+  return date === undefined ? undefined : dayOfMillis(Date.parse(date));
+}
+
+export interface DayFile {
+  readonly day: number;
+  /** Name of the attached database, safe in SQL. */
+  readonly catalog: string;
+  readonly file: string;
+}
+
+export class DayFiles {
+  readonly #directory: DataDirectory;
+  readonly #connection: DuckDBConnection;
+  readonly #files = new Map<number, DayFile>();
+
+  constructor(directory: DataDirectory, connection: DuckDBConnection) {
+    this.#directory = directory;
+    this.#connection = connection;
+  }
+
+  /** Attaches the files that are there. Files that cannot be read are set aside and reported. Gives the last segment and sequence in them. */
+  async open(report: (line: string) => void): Promise<{ lastSegment: number; lastSequence: bigint }> {
+    let lastSegment = 0;
+    let lastSequence = -1n;
+    for (const name of readdirSync(this.#directory.days).sort()) {
+      const day = dayOfFileName(name);
+      if (day === undefined) continue;
+      const file = join(this.#directory.days, name);
+      try {
+        const { catalog } = await this.#attach(day, file);
+        const rows = await this.#connection.runAndReadAll(
+          `SELECT coalesce(max(seg), 0), coalesce(max(last_seq), -1) FROM ${catalog}.applied`,
+        );
+        const [segment, sequence] = rows.getRows()[0] as [bigint, bigint];
+        lastSegment = Math.max(lastSegment, Number(segment));
+        if (sequence > lastSequence) lastSequence = sequence;
+      } catch (error) {
+        await this.#setAside(day, file, error, report);
+      }
+    }
+    return { lastSegment, lastSequence };
+  }
+
+  async #setAside(day: number, file: string, error: unknown, report: (line: string) => void): Promise<void> {
+    if (this.#files.delete(day)) await this.#connection.run(`DETACH ${catalogOf(day)}`);
+    const target = this.#directory.setAsideDatabase(file);
+    report(`day file ${file} cannot be read and was set aside as ${target}: ${(error as Error).message}`);
+  }
+
+  /** The file of a day, made when it is missing. */
+  async ensure(day: number): Promise<DayFile> {
+    return this.#files.get(day) ?? (await this.#attach(day, join(this.#directory.days, fileNameOf(day))));
+  }
+
+  async #attach(day: number, file: string): Promise<DayFile> {
+    const catalog = catalogOf(day);
+    await this.#connection.run(
+      `ATTACH ${sqlText(file)} AS ${catalog} (STORAGE_VERSION 'latest', ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
+    );
+    chmodSync(file, 0o600);
+    const dayFile = { day, catalog, file };
+    this.#files.set(day, dayFile);
+    await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.spans (${STORED_COLUMNS})`);
+    await this.#connection.run(
+      `CREATE TABLE IF NOT EXISTS ${catalog}.applied (seg BIGINT PRIMARY KEY, last_seq BIGINT NOT NULL)`,
+    );
+    return dayFile;
+  }
+
+  get(day: number): DayFile | undefined {
+    return this.#files.get(day);
+  }
+
+  /** By day; the file for all other times first. */
+  all(): DayFile[] {
+    return [...this.#files.values()].sort((a, b) => a.day - b.day);
+  }
+}
+
+function catalogOf(day: number): string {
+  return day === OTHER_DAYS ? 'day_other' : `day_${day}`;
+}

@@ -1,0 +1,621 @@
+/**
+ * The store's inside, all of it in the worker thread: log, hot tables, day files, and what queries run on.
+ *
+ * Write path: worker -> [engine]: admit -> log -> sync -> acknowledge -> hot table; later: flush -> day files -> unlink the log.
+ * Read path:  handler -> [engine]: snapshot -> SQL -> rows.
+ *
+ * For code beside it (`meta/`): `metaConnection()` gives a connection whose database `meta` is `meta.duckdb`; tables there are named `meta.x`.
+ * A connection has one transaction at a time, so each caller that needs transactions takes a connection and runs its work one after another.
+ * `withSpans(project, range, fn)` gives the spans of a project as an SQL source, with the columns of `span-table.ts` (`STORED_COLUMNS`), deduplicated
+ * and consistent for as long as `fn` runs; `run` in it is capped, and stopped after the time limit. Bind values with `sql.bind(value)`; never write them into SQL.
+ * `query/attribute-condition.ts` has SQL for attribute values.
+ */
+import { chmodSync, readdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeTraces, decodeTracesJson, OtlpDecodeError } from '@cogniverse/foundation/otlp';
+import type {
+  IngestRequest,
+  IngestResult,
+  ProjectRef,
+  StoreHealth,
+  TenantIngestCounts,
+} from '@cogniverse/foundation/telemetry';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DataDirectory } from './data-directory.js';
+import { Database, type SqlParameters, type SqlRows, sqlText } from './database.js';
+import { DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
+import { flushSegment } from './flush.js';
+import type { LocalStoreConfig } from './options.js';
+import { phase } from './phases.js';
+import { type ProjectKey, projectKey } from './project-key.js';
+import { projectCondition } from './query/span-conditions.js';
+import { SqlBuilder } from './query/sql-builder.js';
+import { type RememberedAnswer, RequestMemory, requestDigest } from './request-memory.js';
+import { Segment, spanIdentity } from './segment.js';
+import { type NanosRange, Snapshot } from './snapshot.js';
+import { admitSpans, rejectionMessage } from './span-admission.js';
+import type { SpanRow } from './span-table.js';
+import { type LogRecord, LogSegment, type RecordMeta, readSegment, segmentFileName } from './write-ahead-log.js';
+
+export type EngineConfig = Omit<LocalStoreConfig, 'dataDir' | 'maxPendingBytes'>;
+
+export interface EngineEvents {
+  /** One line about something an operator should know. */
+  report(line: string): void;
+  health(health: StoreHealth): void;
+}
+
+/** A request that was decoded and decided, before it is on disk. */
+interface PreparedRequest {
+  readonly digest: string;
+  readonly record: LogRecord;
+  readonly rows: SpanRow[];
+  readonly answer: RememberedAnswer;
+}
+
+const READY: StoreHealth = { ready: true, reason: '' };
+const RETRY_OVERLOADED_MILLIS = 1000;
+const RETRY_UNAVAILABLE_MILLIS = 5000;
+const FLUSH_RETRY_MILLIS = 1000;
+const FLUSH_RETRY_MAX_MILLIS = 30_000;
+const MAX_PROJECT_KEYS = 10_000;
+
+export class StoreEngine {
+  readonly #config: EngineConfig;
+  readonly #directory: DataDirectory;
+  readonly #events: EngineEvents;
+  readonly #database: Database;
+  /** Appends to hot tables. */
+  readonly #hotConnection: DuckDBConnection;
+  /** Writes day files. */
+  readonly #flushConnection: DuckDBConnection;
+  readonly #days: DayFiles;
+  readonly #memory: RequestMemory;
+  readonly #projectKeys = new Map<string, ProjectKey>();
+  /** Oldest first; the last one takes records. */
+  readonly #segments: Segment[] = [];
+  /** Segments up to this are in day files, as far as reads are concerned. */
+  #watermark = 0;
+  #nextSequence = 0n;
+  /** The log cannot be written to: why. */
+  #writeProblem: string | undefined;
+  #flushProblem: string | undefined;
+  /** The active log may hold bytes that do not count; it takes no more. */
+  #activeIsSuspect = false;
+  #health: StoreHealth = READY;
+  #flushing: Promise<void> | undefined;
+  #wakeFlush: (() => void) | undefined;
+  #closing = false;
+  readonly #counts = {
+    requests_total: 0,
+    request_duplicates_total: 0,
+    spans_accepted_total: 0,
+    spans_rejected_total: 0,
+    spans_duplicate_total: 0,
+    log_syncs_total: 0,
+    log_bytes_written_total: 0,
+    flushes_total: 0,
+    flush_failures_total: 0,
+    spans_recovered_total: 0,
+    damaged_total: 0,
+  };
+
+  private constructor(
+    config: EngineConfig,
+    directory: DataDirectory,
+    events: EngineEvents,
+    database: Database,
+    connections: { hot: DuckDBConnection; flush: DuckDBConnection },
+  ) {
+    this.#config = config;
+    this.#directory = directory;
+    this.#events = events;
+    this.#database = database;
+    this.#hotConnection = connections.hot;
+    this.#flushConnection = connections.flush;
+    this.#days = new DayFiles(directory, connections.flush);
+    this.#memory = new RequestMemory({ millis: config.requestMemoryMillis, entries: config.requestMemoryEntries });
+  }
+
+  /** Reads what a crash left, so that all that was acknowledged is visible when this resolves. */
+  static async open(config: EngineConfig, directory: DataDirectory, events: EngineEvents): Promise<StoreEngine> {
+    const database = await Database.open({ ...config, tempDirectory: directory.temp });
+    const connections = { hot: await database.connect(), flush: await database.connect() };
+    const engine = new StoreEngine(config, directory, events, database, connections);
+    await engine.#recover();
+    return engine;
+  }
+
+  // ---- recovery
+
+  async #recover(): Promise<void> {
+    const report = (line: string) => {
+      this.#counts.damaged_total += 1;
+      this.#events.report(line);
+    };
+    await this.#attachMeta(report);
+    const { lastSegment, lastSequence } = await this.#days.open(report);
+    this.#nextSequence = lastSequence + 1n;
+    let newest = lastSegment;
+    let oldest: number | undefined;
+    for (const name of readdirSync(this.#directory.wal).sort()) {
+      const number = Number(/^seg-(\d+)\.wal$/.exec(name)?.[1]);
+      if (Number.isNaN(number)) continue;
+      newest = Math.max(newest, number);
+      if (await this.#recoverSegment(join(this.#directory.wal, name), report)) oldest ??= number;
+    }
+    this.#watermark = oldest === undefined ? newest : oldest - 1;
+    await this.#openSegment(newest + 1);
+    this.#startFlush();
+  }
+
+  async #attachMeta(report: (line: string) => void): Promise<void> {
+    const file = this.#directory.metaFile;
+    const attach = () => this.#flushConnection.run(`ATTACH ${sqlText(file)} AS meta (STORAGE_VERSION 'latest')`);
+    try {
+      await attach();
+    } catch (error) {
+      const target = this.#directory.setAsideDatabase(file);
+      report(`${file} cannot be read and was set aside as ${target}: ${(error as Error).message}`);
+      await attach();
+    }
+    chmodSync(file, 0o600);
+  }
+
+  /** Gives whether the segment holds spans. */
+  async #recoverSegment(file: string, report: (line: string) => void): Promise<boolean> {
+    let content: ReturnType<typeof readSegment>;
+    try {
+      content = readSegment(file);
+    } catch (error) {
+      const target = this.#directory.setAside(file);
+      report(`log segment ${file} was set aside as ${target}: ${(error as Error).message}`);
+      return false;
+    }
+    for (const { offset, bytes } of content.damaged) {
+      const target = this.#directory.keepDamaged(`${segmentFileName(content.header.number)}-${offset}`, bytes);
+      report(`log segment ${file}: ${bytes.length} bytes at ${offset} are damaged; they were set aside as ${target}`);
+    }
+    if (content.tornBytes > 0) {
+      this.#events.report(
+        `log segment ${file}: the last ${content.tornBytes} bytes are an unfinished write, never acknowledged; ignored`,
+      );
+    }
+    const { header, records } = content;
+    if (header.firstSequence > this.#nextSequence) this.#nextSequence = header.firstSequence;
+    if (records.length === 0) {
+      unlinkSync(file);
+      return false;
+    }
+    const bytes = records.reduce((sum, record) => sum + record.body.length, 0);
+    const segment = await Segment.create(this.#hotConnection, header, () => ({ file, bytes }), Date.now());
+    this.#segments.push(segment);
+    for (const record of records) {
+      const prepared = this.#prepare(record.meta, record.body, segment, record.sequence);
+      if ('status' in prepared) {
+        const target = this.#directory.keepDamaged(`${segmentFileName(header.number)}-record`, record.body);
+        report(`log segment ${file}: a request cannot be decoded any more and was set aside as ${target}`);
+        continue;
+      }
+      this.#memory.remember(prepared.digest, prepared.answer, record.meta.at);
+      segment.insert(prepared.rows);
+      this.#counts.spans_recovered_total += prepared.rows.length;
+    }
+    segment.seal();
+    return true;
+  }
+
+  // ---- writing
+
+  /** Segments that are closed and wait for their flush. */
+  get #waitingSegments(): number {
+    return this.#segments.length - 1;
+  }
+
+  get #logBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.logBytes, 0);
+  }
+
+  #overload(): string | undefined {
+    const waiting = this.#waitingSegments;
+    if (waiting > this.#config.maxWaitingSegments) return `${waiting} segments wait to be written to their day files`;
+    const bytes = this.#logBytes;
+    if (bytes > this.#config.maxLogBytes) return `${bytes} bytes of the log wait to be written to their day files`;
+    return undefined;
+  }
+
+  /**
+   * Takes requests as one group: one write and one sync for all of them. `acknowledge` is called once for each, after the sync; when this
+   * resolves, what was acknowledged as stored is visible, and it is before anything else in this thread can run.
+   */
+  async ingest(
+    requests: readonly IngestRequest[],
+    acknowledge: (index: number, result: IngestResult) => void,
+  ): Promise<void> {
+    await this.#rollIfDue();
+    const overload = this.#overload();
+    const active = this.#segments.at(-1)!;
+    const log = active.log;
+    const problem =
+      this.#activeIsSuspect || log === undefined ? (this.#writeProblem ?? 'the log is closed') : undefined;
+    const now = Date.now();
+    /** Answers that wait for the sync, by place in `requests`. */
+    const waiting: { index: number; answer: RememberedAnswer }[] = [];
+    const prepared: PreparedRequest[] = [];
+    const inGroup = new Map<string, RememberedAnswer>();
+    for (const [index, request] of requests.entries()) {
+      this.#counts.requests_total += 1;
+      if (overload !== undefined || problem !== undefined || log === undefined) {
+        acknowledge(index, problem === undefined ? overloaded(overload ?? '') : unavailable(problem));
+        continue;
+      }
+      const meta: RecordMeta = {
+        f: request.format,
+        ...(request.tenantId === undefined ? {} : { t: request.tenantId }),
+        ...(request.projectName === undefined ? {} : { p: request.projectName }),
+        at: now,
+      };
+      const digest = requestDigest(meta, request.body);
+      const known = inGroup.get(digest) ?? this.#memory.recall(digest, now);
+      if (known !== undefined) {
+        this.#counts.request_duplicates_total += 1;
+        waiting.push({ index, answer: asDuplicate(known) });
+        continue;
+      }
+      const result = this.#prepare(meta, request.body, active, this.#nextSequence, digest);
+      if ('status' in result) {
+        acknowledge(index, result);
+        continue;
+      }
+      inGroup.set(digest, result.answer);
+      waiting.push({ index, answer: result.answer });
+      // All of it refused, or known: nothing needs to be logged.
+      if (result.rows.length > 0) prepared.push(result);
+    }
+    if (prepared.length > 0 && log !== undefined && !this.#write(active, log, prepared)) {
+      for (const { index } of waiting) acknowledge(index, unavailable(this.#writeProblem ?? ''));
+      return;
+    }
+    phase('acknowledge');
+    for (const { index, answer } of waiting) {
+      this.#count(answer);
+      acknowledge(index, { status: 'stored', ...answer });
+    }
+    for (const [digest, answer] of inGroup) this.#memory.remember(digest, answer, now);
+    if (prepared.length > 0) {
+      phase('insert');
+      active.insert(prepared.flatMap(({ rows }) => rows));
+    }
+    await this.#rollIfDue();
+  }
+
+  #count(answer: RememberedAnswer): void {
+    this.#counts.spans_accepted_total += answer.acceptedSpans;
+    this.#counts.spans_rejected_total += answer.rejectedSpans;
+    for (const { duplicate } of answer.tenants) this.#counts.spans_duplicate_total += duplicate;
+  }
+
+  /** Decodes a request and decides on its spans. Their identities are taken at once; `#forget` gives them back. */
+  #prepare(
+    meta: RecordMeta,
+    body: Uint8Array,
+    segment: Segment,
+    sequence: bigint,
+    digest = requestDigest(meta, body),
+  ): PreparedRequest | IngestResult {
+    let admission: ReturnType<typeof admitSpans>;
+    try {
+      const traces = meta.f === 'protobuf' ? decodeTraces(body) : decodeTracesJson(body);
+      admission = admitSpans(traces, { tenantId: meta.t, projectName: meta.p });
+    } catch (error) {
+      if (!(error instanceof OtlpDecodeError)) throw error;
+      return { status: 'invalid', code: error.code, message: error.message };
+    }
+    const rows: SpanRow[] = [];
+    const tenants = new Map<string | null, { accepted: number; rejected: number; duplicate: number }>();
+    const countsOf = (tenantId: string | null) => {
+      let counts = tenants.get(tenantId);
+      if (counts === undefined) {
+        counts = { accepted: 0, rejected: 0, duplicate: 0 };
+        tenants.set(tenantId, counts);
+      }
+      return counts;
+    };
+    for (const { project, span, origin, index } of admission.admitted) {
+      const row: SpanRow = {
+        project: this.#projectKey(project),
+        span,
+        origin,
+        sequence: sequence + BigInt(index),
+        day: dayOfSpan(span.startTimeUnixNano, segment.header.referenceDay),
+      };
+      const counts = countsOf(project.tenantId);
+      counts.accepted += 1;
+      const identity = spanIdentity(row);
+      if (this.#segments.some(({ identities }) => identities.has(identity))) {
+        counts.duplicate += 1;
+        continue;
+      }
+      segment.identities.add(identity);
+      rows.push(row);
+    }
+    for (const { tenantId } of admission.rejected) countsOf(tenantId).rejected += 1;
+    const next = sequence + BigInt(admission.total);
+    if (next > this.#nextSequence) this.#nextSequence = next;
+    if (next - 1n > segment.lastSequence) segment.lastSequence = next - 1n;
+    return {
+      digest,
+      record: { sequence, meta, body },
+      rows,
+      answer: {
+        acceptedSpans: admission.admitted.length,
+        rejectedSpans: admission.rejected.length,
+        message: rejectionMessage(admission.rejected),
+        tenants: [...tenants].map(([tenantId, counts]): TenantIngestCounts => ({ tenantId, ...counts })),
+      },
+    };
+  }
+
+  #projectKey(project: ProjectRef): ProjectKey {
+    const name = JSON.stringify([project.tenantId, project.name]);
+    let key = this.#projectKeys.get(name);
+    if (key === undefined) {
+      if (this.#projectKeys.size >= MAX_PROJECT_KEYS) this.#projectKeys.clear();
+      key = projectKey(project);
+      this.#projectKeys.set(name, key);
+    }
+    return key;
+  }
+
+  /** Gives whether all of it is durable; if not, none of it counts. */
+  #write(segment: Segment, log: LogSegment, prepared: readonly PreparedRequest[]): boolean {
+    const before = log.length;
+    try {
+      phase('append');
+      log.append(prepared.map(({ record }) => record));
+      phase('sync');
+      log.sync();
+    } catch (error) {
+      for (const { rows } of prepared) for (const row of rows) segment.identities.delete(spanIdentity(row));
+      this.#writeFailed(log, before, error as Error);
+      return false;
+    }
+    this.#counts.log_syncs_total += 1;
+    this.#counts.log_bytes_written_total += log.length - before;
+    segment.logBytes = log.length;
+    if (this.#writeProblem !== undefined) {
+      this.#writeProblem = undefined;
+      this.#events.report('the log can be written to again');
+      this.#updateHealth();
+    }
+    return true;
+  }
+
+  #writeFailed(log: LogSegment, length: number, error: Error): void {
+    if (this.#writeProblem === undefined) this.#events.report(`the log cannot be written to: ${error.message}`);
+    this.#writeProblem = `the log cannot be written to (${(error as NodeJS.ErrnoException).code ?? 'error'})`;
+    // After a failed sync nobody knows what is on disk, so this segment takes no more; what was synced before stays valid.
+    this.#activeIsSuspect = true;
+    try {
+      log.truncate(length);
+    } catch (truncateError) {
+      this.#events.report(`the log could not be cut back: ${(truncateError as Error).message}`);
+    }
+    this.#updateHealth();
+  }
+
+  // ---- segments
+
+  #isDue(): boolean {
+    const active = this.#segments.at(-1)!;
+    if (this.#activeIsSuspect) return true;
+    if (active.spans === 0) return false;
+    return (
+      active.spans >= this.#config.segmentMaxSpans ||
+      active.logBytes >= this.#config.segmentMaxBytes ||
+      Date.now() - active.openedAt >= this.#config.segmentMaxAgeMillis
+    );
+  }
+
+  /** Called after each group and from time to time; never twice at once. */
+  async #rollIfDue(): Promise<void> {
+    if (this.#closing || !this.#isDue()) return;
+    await this.#roll();
+  }
+
+  /** Closes segments that are old enough, and tries a log again that could not be written to. */
+  tick(): Promise<void> {
+    return this.#rollIfDue();
+  }
+
+  async #roll(): Promise<void> {
+    const active = this.#segments.at(-1)!;
+    phase('roll');
+    try {
+      await this.#openSegment(active.number + 1);
+    } catch (error) {
+      if (this.#writeProblem === undefined) {
+        this.#events.report(`a new log segment cannot be made: ${(error as Error).message}`);
+        this.#writeProblem = 'a new log segment cannot be made';
+        this.#updateHealth();
+      }
+      return;
+    }
+    active.seal();
+    if (this.#activeIsSuspect || this.#writeProblem !== undefined) {
+      this.#activeIsSuspect = false;
+      this.#writeProblem = undefined;
+      this.#events.report('the log can be written to again');
+      this.#updateHealth();
+    }
+    this.#startFlush();
+  }
+
+  async #openSegment(number: number): Promise<void> {
+    const header = { number, firstSequence: this.#nextSequence, referenceDay: dayOfMillis(Date.now()) };
+    const segment = await Segment.create(
+      this.#hotConnection,
+      header,
+      () => {
+        const log = LogSegment.create(this.#directory.wal, header);
+        return { file: log.file, bytes: 0, segment: log };
+      },
+      Date.now(),
+    );
+    this.#segments.push(segment);
+  }
+
+  #startFlush(): void {
+    this.#flushing ??= this.#flushAll().finally(() => {
+      this.#flushing = undefined;
+    });
+  }
+
+  /** Flushes closed segments, oldest first, until none waits; after a failure again and again, with growing pauses. */
+  async #flushAll(): Promise<void> {
+    let pause = FLUSH_RETRY_MILLIS;
+    for (let segment = this.#segments[0]; segment?.isSealed; segment = this.#segments[0]) {
+      try {
+        await flushSegment(this.#flushConnection, this.#days, segment);
+        await this.#publish(segment);
+        pause = FLUSH_RETRY_MILLIS;
+        if (this.#flushProblem !== undefined) {
+          this.#flushProblem = undefined;
+          this.#events.report('day files can be written to again');
+          this.#updateHealth();
+        }
+      } catch (error) {
+        this.#counts.flush_failures_total += 1;
+        this.#events.report(
+          `segment ${segment.number} could not be written to its day files: ${(error as Error).message}`,
+        );
+        this.#flushProblem = 'day files cannot be written to; the log still takes spans';
+        this.#updateHealth();
+        if (this.#closing) return; // the log keeps it
+        await this.#pause(pause);
+        pause = Math.min(pause * 2, FLUSH_RETRY_MAX_MILLIS);
+      }
+    }
+  }
+
+  #pause(millis: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, millis);
+      this.#wakeFlush = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** From here reads find the segment's rows in the day files. */
+  async #publish(segment: Segment): Promise<void> {
+    phase('publish');
+    this.#watermark = segment.number;
+    this.#segments.shift();
+    this.#counts.flushes_total += 1;
+    const unused = segment.retire();
+    phase('unlink');
+    unlinkSync(segment.logFile);
+    if (unused) await this.#drop(segment);
+  }
+
+  async #drop(segment: Segment): Promise<void> {
+    await this.#hotConnection.run(`DROP TABLE ${segment.table}`);
+  }
+
+  // ---- reading
+
+  /** Runs one statement. Errors: `BackendUnavailableError`. */
+  query(sql: string, parameters?: SqlParameters): Promise<SqlRows> {
+    return this.#database.query(sql, parameters);
+  }
+
+  /** What `fn` reads through the snapshot stays readable and unchanged until it settles. */
+  async withSnapshot<T>(fn: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    const segments = this.#segments.filter(({ spans }) => spans > 0);
+    for (const segment of segments) segment.hold();
+    const snapshot = new Snapshot(this.#watermark, segments, this.#days.all());
+    try {
+      return await fn(snapshot);
+    } finally {
+      for (const segment of segments) if (segment.letGo()) await this.#drop(segment);
+    }
+  }
+
+  /**
+   * Runs `fn` over the spans of one project that start in the range.
+   *
+   * `source` is a SELECT to stand in brackets after FROM; it uses values bound in `sql`, so the statement is run with `run(text)`.
+   */
+  withSpans<T>(
+    project: ProjectRef,
+    range: NanosRange,
+    fn: (spans: { source: string; sql: SqlBuilder; run: (statement: string) => Promise<SqlRows> }) => Promise<T>,
+  ): Promise<T> {
+    const sql = new SqlBuilder();
+    const { key } = projectKey(project);
+    return this.withSnapshot((snapshot) => {
+      const source = `SELECT * FROM (${snapshot.source({ projectKey: key, range })}) WHERE ${projectCondition(project, sql)}`;
+      return fn({ source, sql, run: (statement) => this.query(statement, sql.parameters) });
+    });
+  }
+
+  /** A connection of the caller's own; annotations, data sets and experiments are in its attached database `meta`. Closed by the caller. */
+  metaConnection(): Promise<DuckDBConnection> {
+    return this.#database.connect();
+  }
+
+  // ---- state
+
+  get health(): StoreHealth {
+    return this.#health;
+  }
+
+  #updateHealth(): void {
+    const reason = this.#writeProblem ?? '';
+    if (reason === this.#health.reason) return;
+    this.#health = reason === '' ? READY : { ready: false, reason };
+    this.#events.health(this.#health);
+  }
+
+  figures(): Record<string, number> {
+    return {
+      ...this.#counts,
+      hot_spans: this.#segments.reduce((sum, segment) => sum + segment.spans, 0),
+      waiting_segments: this.#waitingSegments,
+      log_bytes: this.#logBytes,
+      day_files: this.#days.all().length,
+      waiting_queries: this.#database.waitingQueries,
+      write_failing: this.#writeProblem === undefined ? 0 : 1,
+      flush_failing: this.#flushProblem === undefined ? 0 : 1,
+      next_sequence: Number(this.#nextSequence),
+    };
+  }
+
+  /** Called when no request and no query runs any more. What cannot be flushed stays in the log. */
+  async close(): Promise<void> {
+    // The empty segment that follows stays, for the sequence that goes on in it.
+    if (this.#segments.at(-1)!.spans > 0) await this.#roll();
+    this.#closing = true;
+    this.#wakeFlush?.();
+    await this.#flushing;
+    for (const segment of this.#segments) segment.seal();
+    await this.#flushConnection.run('CHECKPOINT meta');
+    this.#hotConnection.closeSync();
+    this.#flushConnection.closeSync();
+    this.#database.close();
+  }
+}
+
+function overloaded(message: string): IngestResult {
+  return { status: 'overloaded', retryAfterMillis: RETRY_OVERLOADED_MILLIS, message };
+}
+
+function unavailable(message: string): IngestResult {
+  return { status: 'unavailable', retryAfterMillis: RETRY_UNAVAILABLE_MILLIS, message };
+}
+
+function asDuplicate(answer: RememberedAnswer): RememberedAnswer {
+  return { ...answer, tenants: answer.tenants.map((counts) => ({ ...counts, duplicate: counts.accepted })) };
+}

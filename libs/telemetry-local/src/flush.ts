@@ -1,0 +1,51 @@
+/**
+ * Moves a closed segment's rows into the files of their days.   Write path: hot table -> [flush] -> day files.
+ *
+ * For each day one transaction: the rows that are not there yet, in the order that reads like (project, time), and the mark that this
+ * segment is applied. Repeated after a crash it finds the mark and does nothing.
+ */
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DayFile, DayFiles } from './day-files.js';
+import { phase } from './phases.js';
+import type { Segment } from './segment.js';
+
+/** Errors: those of the database and the disk; it can be repeated as it is. */
+export async function flushSegment(connection: DuckDBConnection, files: DayFiles, segment: Segment): Promise<void> {
+  for (const day of [...segment.days].sort((a, b) => a - b)) {
+    phase('flush');
+    await flushDay(connection, await files.ensure(day), segment);
+  }
+}
+
+async function flushDay(connection: DuckDBConnection, file: DayFile, segment: Segment): Promise<void> {
+  const { catalog, day } = file;
+  const applied = await connection.runAndReadAll(`SELECT 1 FROM ${catalog}.applied WHERE seg = ${segment.number}`);
+  if (applied.currentRowCount === 0) {
+    await connection.run('BEGIN TRANSACTION');
+    try {
+      await connection.run(
+        `INSERT INTO ${catalog}.spans
+         SELECT * EXCLUDE (day), ${segment.number} FROM (SELECT * FROM ${segment.table} WHERE day = ${day})
+         ANTI JOIN (SELECT project_key, trace_id, span_id FROM ${catalog}.spans) USING (project_key, trace_id, span_id)
+         ORDER BY project_key, start_ns, seq`,
+      );
+      await connection.run(`INSERT INTO ${catalog}.applied VALUES (${segment.number}, ${segment.lastSequence})`);
+      phase('commit');
+      await connection.run('COMMIT');
+    } catch (error) {
+      await rollBack(connection);
+      throw error;
+    }
+  }
+  phase('checkpoint');
+  await connection.run(`CHECKPOINT ${catalog}`);
+}
+
+/** A transaction that failed may have ended by itself; what counts is that none is open. */
+async function rollBack(connection: DuckDBConnection): Promise<void> {
+  try {
+    await connection.run('ROLLBACK');
+  } catch (error) {
+    if (!String(error).includes('no transaction is active')) throw error;
+  }
+}

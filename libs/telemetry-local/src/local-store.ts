@@ -1,0 +1,267 @@
+/**
+ * The embedded store as its users see it.   Provider or server -> [local-store] -> port -> store worker.
+ *
+ * The thread that takes requests does nothing here but pass messages: bodies are handed over, not copied.
+ */
+import { Worker } from 'node:worker_threads';
+import {
+  BackendUnavailableError,
+  type IngestRequest,
+  type IngestResult,
+  type StoreHealth,
+  StoreOpenError,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
+import { DataDirectory } from './data-directory.js';
+import { type LocalStoreConfig, type LocalStoreOptions, parseLocalStoreOptions } from './options.js';
+import { StoreLock } from './store-lock.js';
+import { errorFromMessage, type FromWorker, type StoreMethod, type ToWorker, type WorkerData } from './store-port.js';
+
+export interface OpenLocalStoreOptions extends LocalStoreOptions {
+  /** Takes lines that an operator should see: what was set aside at start, a disk that cannot be written to. Default: standard error. */
+  report?: ((line: string) => void) | undefined;
+}
+
+const MAX_REPORT_LENGTH = 2000;
+const RETRY_BUSY_MILLIS = 500;
+const RETRY_ENDED_MILLIS = 5000;
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** One line, whatever stands in names and errors: control, escape and direction characters are shown by their numbers. */
+function oneLine(text: string): string {
+  return text
+    .slice(0, MAX_REPORT_LENGTH)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`);
+}
+
+function reportToStandardError(line: string): void {
+  process.stderr.write(`cogniverse store: ${line}\n`);
+}
+
+class LocalStore implements TelemetryStore {
+  readonly #worker: Worker;
+  readonly #lock: StoreLock;
+  readonly #maxPendingBytes: number;
+  readonly #report: (line: string) => void;
+  readonly #pending = new Map<number, Pending>();
+  readonly #pendingBodies = new Map<number, { bytes: number; resolve(result: IngestResult): void }>();
+  #pendingBytes = 0;
+  #nextId = 1;
+  #health: StoreHealth = { ready: false, reason: 'the store is starting' };
+  /** Why the store answers nothing any more. */
+  #ended: string | undefined;
+  #shutdown: Promise<void> | undefined;
+  readonly #opened: Promise<void>;
+
+  constructor(config: LocalStoreConfig, lock: StoreLock, report: (line: string) => void) {
+    this.#lock = lock;
+    this.#report = report;
+    this.#maxPendingBytes = config.maxPendingBytes;
+    this.#worker = new Worker(new URL('./store-worker.js', import.meta.url), {
+      workerData: { config } satisfies WorkerData,
+      name: 'cogniverse-store',
+    });
+    this.#opened = new Promise((resolve, reject) => {
+      // Id 0 is the opening itself.
+      this.#pending.set(0, { resolve: () => resolve(), reject });
+    });
+    this.#worker.on('message', (message: FromWorker) => this.#receive(message));
+    this.#worker.on('error', (error: Error) => this.#end(`the store's thread failed: ${error.message}`, error));
+    this.#worker.on('exit', () => this.#end("the store's thread has ended"));
+  }
+
+  opened(): Promise<void> {
+    return this.#opened;
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case 'ingested': {
+        const body = this.#pendingBodies.get(message.id);
+        if (body === undefined) return;
+        this.#pendingBodies.delete(message.id);
+        this.#pendingBytes -= body.bytes;
+        body.resolve(message.result);
+        return;
+      }
+      case 'result':
+        this.#take(message.id)?.resolve(message.value);
+        return;
+      case 'error':
+        this.#take(message.id ?? 0)?.reject(errorFromMessage(message.error));
+        return;
+      case 'opened':
+        this.#health = { ready: true, reason: '' };
+        this.#take(0)?.resolve(undefined);
+        return;
+      case 'health':
+        this.#health = message.health;
+        return;
+      case 'report':
+        this.#report(oneLine(message.line));
+    }
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  /** The thread is gone. Who waits is told; what was acknowledged is in the log. */
+  #end(reason: string, cause?: Error): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = this.#shutdown === undefined ? reason : 'the store is shut down';
+    this.#health = { ready: false, reason: this.#ended };
+    if (this.#shutdown === undefined) this.#report(oneLine(reason));
+    for (const { reject } of this.#pending.values()) reject(this.#unavailable(cause));
+    this.#pending.clear();
+    for (const { resolve } of this.#pendingBodies.values()) resolve(this.#refused());
+    this.#pendingBodies.clear();
+    this.#pendingBytes = 0;
+  }
+
+  #unavailable(cause?: Error): BackendUnavailableError {
+    return new BackendUnavailableError(
+      `No answer: ${this.#ended}. Open the store again; what was acknowledged is in its log.`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+
+  #refused(): IngestResult {
+    return { status: 'unavailable', retryAfterMillis: RETRY_ENDED_MILLIS, message: this.#ended ?? '' };
+  }
+
+  ingest(request: IngestRequest): Promise<IngestResult> {
+    if (this.#shutdown !== undefined) this.#ended ??= 'the store is shut down';
+    if (this.#ended !== undefined) return Promise.resolve(this.#refused());
+    const bytes = request.body.byteLength;
+    // One request may always wait, however large it is.
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#maxPendingBytes) {
+      return Promise.resolve({
+        status: 'overloaded',
+        retryAfterMillis: RETRY_BUSY_MILLIS,
+        message: `${this.#pendingBytes} bytes of requests wait for the store`,
+      });
+    }
+    const id = this.#nextId++;
+    this.#pendingBytes += bytes;
+    return new Promise((resolve) => {
+      this.#pendingBodies.set(id, { bytes, resolve });
+      const { format, tenantId, projectName } = request;
+      const body = transferable(request.body);
+      this.#post({ type: 'ingest', id, request: { body, format, tenantId, projectName } }, [body.buffer]);
+    });
+  }
+
+  #post(message: ToWorker, transfer?: ArrayBuffer[]): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #request(message: (id: number) => ToWorker): Promise<unknown> {
+    if (this.#ended !== undefined) return Promise.reject(this.#unavailable());
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      try {
+        this.#post(message(id));
+      } catch (error) {
+        this.#pending.delete(id);
+        reject(error as Error);
+      }
+    });
+  }
+
+  #call<M extends StoreMethod>(method: M, ...args: Parameters<TelemetryStore[M]>): ReturnType<TelemetryStore[M]> {
+    if (this.#shutdown !== undefined) this.#ended ??= 'the store is shut down';
+    return this.#request((id) => ({ type: 'call', id, method, args })) as ReturnType<TelemetryStore[M]>;
+  }
+
+  listTenants: TelemetryStore['listTenants'] = () => this.#call('listTenants');
+  listProjects: TelemetryStore['listProjects'] = (query) => this.#call('listProjects', query);
+  getProjectById: TelemetryStore['getProjectById'] = (id) => this.#call('getProjectById', id);
+  querySpans: TelemetryStore['querySpans'] = (query) => this.#call('querySpans', query);
+  queryTraces: TelemetryStore['queryTraces'] = (query) => this.#call('queryTraces', query);
+  getStatistics: TelemetryStore['getStatistics'] = (query) => this.#call('getStatistics', query);
+  getMetrics: TelemetryStore['getMetrics'] = (query) => this.#call('getMetrics', query);
+  addAnnotations: TelemetryStore['addAnnotations'] = (project, annotations) =>
+    this.#call('addAnnotations', project, annotations);
+  getAnnotations: TelemetryStore['getAnnotations'] = (query) => this.#call('getAnnotations', query);
+  createDataset: TelemetryStore['createDataset'] = (tenantId, dataset) =>
+    this.#call('createDataset', tenantId, dataset);
+  appendToDataset: TelemetryStore['appendToDataset'] = (tenantId, name, rows) =>
+    this.#call('appendToDataset', tenantId, name, rows);
+  listDatasets: TelemetryStore['listDatasets'] = (tenantId) => this.#call('listDatasets', tenantId);
+  getDatasetRows: TelemetryStore['getDatasetRows'] = (tenantId, name) => this.#call('getDatasetRows', tenantId, name);
+  createExperiment: TelemetryStore['createExperiment'] = (tenantId, experiment) =>
+    this.#call('createExperiment', tenantId, experiment);
+  listExperiments: TelemetryStore['listExperiments'] = (tenantId) => this.#call('listExperiments', tenantId);
+  logRun: TelemetryStore['logRun'] = (tenantId, experimentId, run) => this.#call('logRun', tenantId, experimentId, run);
+  logRunEvaluation: TelemetryStore['logRunEvaluation'] = (tenantId, runId, evaluation) =>
+    this.#call('logRunEvaluation', tenantId, runId, evaluation);
+  getRuns: TelemetryStore['getRuns'] = (tenantId, experimentId) => this.#call('getRuns', tenantId, experimentId);
+  figures: TelemetryStore['figures'] = () => this.#call('figures');
+
+  health(): StoreHealth {
+    return this.#health;
+  }
+
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#close();
+    return this.#shutdown;
+  }
+
+  async #close(): Promise<void> {
+    const exited =
+      this.#ended === undefined ? new Promise((resolve) => this.#worker.once('exit', resolve)) : Promise.resolve();
+    try {
+      if (this.#ended === undefined) await this.#request((id) => ({ type: 'shutdown', id }));
+      await exited;
+    } catch (error) {
+      this.#report(oneLine(`the store could not be closed properly, its log keeps what it holds: ${String(error)}`));
+    } finally {
+      await this.#worker.terminate();
+      this.#lock.release();
+    }
+  }
+}
+
+/** A view of a buffer that can be handed over: a small Buffer is a window into a block that others use, so it is copied. */
+function transferable(body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = body.byteOffset === 0 && body.byteLength === body.buffer.byteLength;
+  return whole && body.buffer instanceof ArrayBuffer ? new Uint8Array(body.buffer) : new Uint8Array(body);
+}
+
+/**
+ * Opens the store in a directory; makes it when it is missing.
+ *
+ * Errors: `ConfigurationError` for options that cannot be used; `StoreOpenError` when another process has it open (named by its pid), when
+ * its format is newer, or when it cannot be read at all. Single files that are damaged are set aside and reported, the rest is opened.
+ */
+export async function openLocalStore(options: OpenLocalStoreOptions): Promise<TelemetryStore> {
+  const { report = reportToStandardError, ...rest } = options;
+  const config = parseLocalStoreOptions(rest);
+  const directory = new DataDirectory(config.dataDir);
+  directory.prepareRoot();
+  const lock = StoreLock.acquire(directory.lockFile);
+  const store = new LocalStore(config, lock, report);
+  try {
+    await store.opened();
+  } catch (error) {
+    await store.shutdown();
+    if (error instanceof StoreOpenError) throw error;
+    throw new StoreOpenError(
+      `The store in ${directory.root} cannot be opened: ${error instanceof Error ? describe(error) : String(error)}`,
+      { cause: error },
+    );
+  }
+  return store;
+}
+
+function describe(error: Error): string {
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

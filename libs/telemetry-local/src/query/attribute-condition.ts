@@ -1,0 +1,122 @@
+/**
+ * One condition on one attribute, as SQL.   Read path: span-query -> [attribute-condition].
+ *
+ * Numbers are compared by value, whatever the type they were recorded with: a 64-bit integer with a double exactly, without rounding one
+ * to the other. Strings are compared by their UTF-8 bytes. `ne` finds spans that have the attribute, with another value.
+ */
+import { type AttributeFilter, InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import { attributeText } from '../attribute-text.js';
+import { TEXT_COLUMNS } from '../span-table.js';
+import { oneOf, requireText, shown } from './query-input.js';
+import type { SqlBuilder } from './sql-builder.js';
+
+const OPERATORS = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'contains', 'exists'] as const;
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+
+type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte';
+const SQL_COMPARISON: Readonly<Record<Comparison, string>> = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' };
+
+/** SQL for the typed text of an attribute (`attribute-text.ts`); NULL where the span lacks it. */
+export function attributeTextSql(key: string, sql: SqlBuilder): string {
+  // A JSON pointer: any key can be written in it.
+  const pointer = sql.bind(`/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+  const text = `json_extract_string(attributes, ${pointer})`;
+  const column = TEXT_COLUMNS[key];
+  return column === undefined ? text : `coalesce('s' || ${column}, ${text})`;
+}
+
+/** SQL for the value of a numeric attribute as DOUBLE; NULL for any other. */
+export function attributeNumberSql(key: string, sql: SqlBuilder): string {
+  const text = attributeTextSql(key, sql);
+  return `CASE WHEN ${text}[1] IN ('i', 'd') THEN TRY_CAST(substr(${text}, 2) AS DOUBLE) END`;
+}
+
+/** SQL: the integer `int` compares with `value` as asked. */
+function integerCondition(int: string, comparison: Comparison, value: number | bigint): string {
+  if (Number.isNaN(value)) return 'false';
+  let bound: bigint;
+  let operator = comparison;
+  if (typeof value === 'bigint' || Number.isInteger(value)) {
+    bound = BigInt(value);
+  } else if (value === Infinity || value === -Infinity) {
+    bound = value > 0 ? INT64_MAX + 1n : INT64_MIN - 1n;
+  } else {
+    // Between two integers: nothing is equal, and the next integer below decides.
+    if (comparison === 'eq') return 'false';
+    bound = BigInt(Math.floor(value));
+    operator = comparison === 'gt' || comparison === 'gte' ? 'gt' : 'lte';
+  }
+  if (bound > INT64_MAX) return operator === 'lt' || operator === 'lte' ? 'true' : 'false';
+  if (bound < INT64_MIN) return operator === 'gt' || operator === 'gte' ? 'true' : 'false';
+  return `${int} ${SQL_COMPARISON[operator]} (${bound})::BIGINT`;
+}
+
+/** SQL: the double `double` compares with `value` as asked. NaN compares with nothing. */
+function doubleCondition(double: string, comparison: Comparison, value: number | bigint, sql: SqlBuilder): string {
+  if (Number.isNaN(value)) return 'false';
+  const nearest = Number(value);
+  let operator = comparison;
+  if (typeof value === 'bigint' && Number.isFinite(nearest) && BigInt(nearest) !== value) {
+    // No double equals this integer; its neighbour stands on one side of it.
+    if (comparison === 'eq') return 'false';
+    const above = BigInt(nearest) > value;
+    const upwards = comparison === 'gt' || comparison === 'gte';
+    if (upwards) operator = above ? 'gte' : 'gt';
+    else operator = above ? 'lt' : 'lte';
+  } else if (typeof value === 'bigint' && !Number.isFinite(nearest)) {
+    // Beyond all finite doubles.
+    if (comparison === 'eq') return 'false';
+    const upwards = comparison === 'gt' || comparison === 'gte';
+    operator = nearest > 0 === upwards ? 'gte' : upwards ? 'gt' : 'lt';
+  }
+  return `(NOT isnan(${double}) AND ${double} ${SQL_COMPARISON[operator]} ${sql.bind(nearest)}::DOUBLE)`;
+}
+
+function comparisonSql(
+  text: string,
+  comparison: Comparison,
+  value: string | number | boolean | bigint,
+  sql: SqlBuilder,
+): string {
+  if (typeof value === 'string') {
+    return `(${text}[1] = 's' AND substr(${text}, 2) ${SQL_COMPARISON[comparison]} ${sql.bind(value)})`;
+  }
+  if (typeof value === 'boolean') {
+    if (comparison !== 'eq')
+      throw new InvalidQueryError(`A filter compares ${shown(value)} with "${comparison}"; a boolean has no order.`);
+    return `${text} = ${sql.bind(attributeText(value))}`;
+  }
+  const int = `TRY_CAST(substr(${text}, 2) AS BIGINT)`;
+  const double = `TRY_CAST(substr(${text}, 2) AS DOUBLE)`;
+  return `CASE ${text}[1] WHEN 'i' THEN ${integerCondition(int, comparison, value)} WHEN 'd' THEN ${doubleCondition(double, comparison, value, sql)} ELSE false END`;
+}
+
+/** Errors: `InvalidQueryError` for an unknown operator, or a value that does not fit it. */
+export function attributeConditionSql(filter: AttributeFilter, sql: SqlBuilder): string {
+  const field = 'filters.attributes';
+  if (typeof filter !== 'object' || filter === null) {
+    throw new InvalidQueryError(`${field} holds ${shown(filter)}; each must be { key, operator, value }.`);
+  }
+  const key = requireText(filter.key, `${field}.key`);
+  const operator = oneOf(filter.operator, OPERATORS, `${field}.operator`);
+  const text = attributeTextSql(key, sql);
+  const { value } = filter;
+  if (operator === 'exists') {
+    if (value !== undefined) throw new InvalidQueryError(`The filter "exists" on ${shown(key)} takes no value.`);
+    return `${text} IS NOT NULL`;
+  }
+  if (operator === 'contains') {
+    const part = requireText(value, `${field}.value of "contains"`);
+    return `(${text}[1] = 's' AND contains(lower(substr(${text}, 2)), lower(${sql.bind(part)})))`;
+  }
+  if (typeof value === 'string') requireText(value, `${field}.value`);
+  else if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
+    throw new InvalidQueryError(
+      `The filter "${operator}" on ${shown(key)} has the value ${shown(value)}; it must be a string, a number or a boolean.`,
+    );
+  }
+  if (operator === 'ne')
+    return `(${text} IS NOT NULL AND NOT coalesce(${comparisonSql(text, 'eq', value, sql)}, false))`;
+  return `coalesce(${comparisonSql(text, operator, value, sql)}, false)`;
+}

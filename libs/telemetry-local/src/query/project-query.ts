@@ -1,0 +1,120 @@
+/**
+ * Tenants, projects, and statistics over the traces of each project.   Read path: store -> [project-query] -> snapshot -> DuckDB.
+ */
+import {
+  InvalidQueryError,
+  type ProjectRecord,
+  type ProjectStatistics,
+  type TelemetryStore,
+  type TenantSummary,
+} from '@cogniverse/foundation/telemetry';
+import type { StoreEngine } from '../engine.js';
+import { keyOfProjectId, projectKey } from '../project-key.js';
+import { nanosRange, requireText, shown } from './query-input.js';
+import { SqlBuilder } from './sql-builder.js';
+
+/** SQL over the rows of one trace: its latency in nanoseconds, of its earliest root, without a root of all its spans. */
+export const TRACE_LATENCY_NANOS =
+  'coalesce(arg_min(end_ns - start_ns, (start_ns, seq)) FILTER (WHERE parent_id IS NULL), max(end_ns) - min(start_ns))';
+
+/** undefined: any tenant. null: the spans that name none. */
+function tenantCondition(tenantId: unknown, sql: SqlBuilder): string {
+  if (tenantId === undefined) return 'true';
+  if (tenantId === null) return 'tenant_id IS NULL';
+  return `tenant_id = ${sql.bind(requireText(tenantId, 'tenantId'))}`;
+}
+
+type ProjectRow = [string | null, string, bigint, bigint, bigint, bigint];
+
+async function projectsWhere(engine: StoreEngine, key: bigint | undefined, where: string, sql: SqlBuilder) {
+  return engine.withSnapshot(async (snapshot) => {
+    const rows = await engine.query(
+      `SELECT tenant_id, project, sum(spans)::BIGINT, count(*), min(first_ns), max(last_ns) FROM (
+         SELECT tenant_id, project, trace_id, count(*) AS spans, min(start_ns) AS first_ns, max(end_ns) AS last_ns
+         FROM (${snapshot.source({ projectKey: key })}) WHERE ${where} GROUP BY tenant_id, project, trace_id)
+       GROUP BY tenant_id, project ORDER BY tenant_id NULLS FIRST, project`,
+      sql.parameters,
+    );
+    return (rows as ProjectRow[]).map(
+      ([tenantId, name, spanCount, traceCount, first, last]): ProjectRecord => ({
+        id: projectKey({ tenantId, name }).id,
+        tenantId,
+        name,
+        spanCount: Number(spanCount),
+        traceCount: Number(traceCount),
+        firstSpanUnixNano: first,
+        lastSpanUnixNano: last,
+        description: '',
+      }),
+    );
+  });
+}
+
+export function listProjects(
+  engine: StoreEngine,
+  query: Parameters<TelemetryStore['listProjects']>[0],
+): Promise<ProjectRecord[]> {
+  const sql = new SqlBuilder();
+  const conditions = [tenantCondition(query?.tenantId, sql)];
+  if (query?.name !== undefined) conditions.push(`project = ${sql.bind(requireText(query.name, 'name'))}`);
+  return projectsWhere(engine, undefined, conditions.join(' AND '), sql);
+}
+
+export async function getProjectById(engine: StoreEngine, id: string): Promise<ProjectRecord | undefined> {
+  const key = keyOfProjectId(requireText(id, 'id'));
+  if (key === undefined) return undefined;
+  const projects = await projectsWhere(engine, key, 'true', new SqlBuilder());
+  return projects.find((project) => project.id === id);
+}
+
+export async function listTenants(engine: StoreEngine): Promise<TenantSummary[]> {
+  return engine.withSnapshot(async (snapshot) => {
+    const rows = await engine.query(
+      `SELECT tenant_id, count(DISTINCT project), count(*) FROM (${snapshot.source({})})
+       GROUP BY tenant_id ORDER BY tenant_id NULLS FIRST`,
+    );
+    return (rows as [string | null, bigint, bigint][]).map(([tenantId, projects, spans]) => ({
+      tenantId,
+      projectCount: Number(projects),
+      spanCount: Number(spans),
+    }));
+  });
+}
+
+type StatisticsRow = [string | null, string, bigint, bigint, number, number, number, number, number];
+
+export async function getStatistics(
+  engine: StoreEngine,
+  query: Parameters<TelemetryStore['getStatistics']>[0],
+): Promise<ProjectStatistics[]> {
+  if (typeof query !== 'object' || query === null) {
+    throw new InvalidQueryError(`The query is ${shown(query)}; it must be an object.`);
+  }
+  const sql = new SqlBuilder();
+  const where = tenantCondition(query.tenantId, sql);
+  const range = nanosRange(query);
+  return engine.withSnapshot(async (snapshot) => {
+    const rows = await engine.query(
+      `SELECT tenant_id, project, spans, traces, error_rate, latency[1], latency[2], latency[3], mean FROM (
+         SELECT tenant_id, project, sum(spans)::BIGINT AS spans, count(*) AS traces, avg(error) AS error_rate,
+           quantile_cont(millis, [0.5, 0.95, 0.99]) AS latency, avg(millis) AS mean FROM (
+           SELECT tenant_id, project, trace_id, count(*) AS spans, max((status = 2)::INTEGER) AS error, ${TRACE_LATENCY_NANOS} / 1e6 AS millis
+           FROM (${snapshot.source({ range })}) WHERE ${where} GROUP BY tenant_id, project, trace_id)
+         GROUP BY tenant_id, project)
+       ORDER BY tenant_id NULLS FIRST, project`,
+      sql.parameters,
+    );
+    return (rows as StatisticsRow[]).map(
+      ([tenantId, name, spans, traces, errorRate, p50, p95, p99, mean]): ProjectStatistics => ({
+        project: { tenantId, name },
+        spanCount: Number(spans),
+        traceCount: Number(traces),
+        errorRate,
+        latencyP50Millis: p50,
+        latencyP95Millis: p95,
+        latencyP99Millis: p99,
+        latencyMeanMillis: mean,
+      }),
+    );
+  });
+}

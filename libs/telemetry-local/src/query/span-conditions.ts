@@ -1,0 +1,82 @@
+/**
+ * The filters of a span query, as SQL.   Read path: span-query -> [span-conditions].
+ */
+import { InvalidQueryError, type ProjectRef, type SpanFilters } from '@cogniverse/foundation/telemetry';
+import { DuckDBBlobValue } from '@duckdb/node-api';
+import { attributeConditionSql } from './attribute-condition.js';
+import { oneOf, requireText, shown, textList } from './query-input.js';
+import type { SqlBuilder } from './sql-builder.js';
+
+const STATUS_CODES = ['UNSET', 'OK', 'ERROR'] as const;
+const MAX_CONDITIONS = 100;
+const KNOWN = [
+  'name',
+  'status',
+  'spanKind',
+  'traceId',
+  'spanId',
+  'parentId',
+  'sessionId',
+  'rootOnly',
+  'attributes',
+] as const satisfies readonly (keyof SpanFilters)[];
+
+/** SQL: the row belongs to this project, by name and not only by number. */
+export function projectCondition(project: ProjectRef, sql: SqlBuilder): string {
+  const tenant = project.tenantId === null ? 'tenant_id IS NULL' : `tenant_id = ${sql.bind(project.tenantId)}`;
+  return `${tenant} AND project = ${sql.bind(project.name)}`;
+}
+
+/** Ids as they are stored. Upper case is taken; what can be no id matches nothing, which is an answer and no error. */
+function blobs(ids: readonly string[], bytes: number): DuckDBBlobValue[] {
+  return ids
+    .map((id) => id.toLowerCase())
+    .filter((id) => id.length === bytes * 2 && /^[0-9a-f]*$/.test(id))
+    .map((id) => new DuckDBBlobValue(Buffer.from(id, 'hex')));
+}
+
+export function traceIdCondition(value: unknown, sql: SqlBuilder): string {
+  return sql.anyOf('trace_id', blobs(textList(value, 'filters.traceId'), 16));
+}
+
+/** Errors: `InvalidQueryError` for an unknown filter, or one with a value that does not fit. */
+export function filterConditions(filters: SpanFilters | undefined, sql: SqlBuilder): string[] {
+  if (filters === undefined) return [];
+  if (typeof filters !== 'object' || filters === null) {
+    throw new InvalidQueryError(`filters is ${shown(filters)}; it must be an object.`);
+  }
+  for (const key of Object.keys(filters)) oneOf(key, KNOWN, 'A filter');
+  const conditions: string[] = [];
+  if (filters.name !== undefined) conditions.push(sql.anyOf('name', textList(filters.name, 'filters.name')));
+  if (filters.status !== undefined) {
+    const codes = textList(filters.status, 'filters.status').map((status) =>
+      STATUS_CODES.indexOf(oneOf(status, STATUS_CODES, 'filters.status')),
+    );
+    conditions.push(sql.anyOf('status', codes));
+  }
+  if (filters.spanKind !== undefined) {
+    const kinds = textList(filters.spanKind, 'filters.spanKind').map((kind) => kind.toUpperCase());
+    conditions.push(sql.anyOf('span_kind', kinds));
+  }
+  if (filters.traceId !== undefined) conditions.push(traceIdCondition(filters.traceId, sql));
+  if (filters.spanId !== undefined) {
+    conditions.push(sql.anyOf('span_id', blobs(textList(filters.spanId, 'filters.spanId'), 8)));
+  }
+  if (filters.parentId === null || filters.rootOnly === true) conditions.push('parent_id IS NULL');
+  if (typeof filters.parentId === 'string' || (filters.parentId !== undefined && filters.parentId !== null)) {
+    conditions.push(sql.anyOf('parent_id', blobs([requireText(filters.parentId, 'filters.parentId')], 8)));
+  }
+  if (filters.rootOnly !== undefined && typeof filters.rootOnly !== 'boolean') {
+    throw new InvalidQueryError(`filters.rootOnly is ${shown(filters.rootOnly)}; it must be true or false.`);
+  }
+  if (filters.sessionId !== undefined) {
+    conditions.push(sql.anyOf('session_id', textList(filters.sessionId, 'filters.sessionId')));
+  }
+  if (filters.attributes !== undefined) {
+    if (!Array.isArray(filters.attributes) || filters.attributes.length > MAX_CONDITIONS) {
+      throw new InvalidQueryError(`filters.attributes must be a list of at most ${MAX_CONDITIONS} conditions.`);
+    }
+    for (const filter of filters.attributes) conditions.push(attributeConditionSql(filter, sql));
+  }
+  return conditions;
+}

@@ -1,0 +1,76 @@
+/**
+ * What crosses between the main thread and the store's thread.   Local store <-> [store-port] <-> store worker.
+ *
+ * Values travel by structured clone, which keeps bigints, maps and bytes. Errors do not keep their class that way, so they travel as what
+ * they say and are made anew on the other side.
+ */
+
+import type { IngestRequest, IngestResult, StoreHealth, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import * as telemetry from '@cogniverse/foundation/telemetry';
+import type { LocalStoreConfig } from './options.js';
+
+/** Methods that are answered by the worker's table of handlers. */
+export type StoreMethod = Exclude<keyof TelemetryStore, 'ingest' | 'health' | 'shutdown'>;
+
+/** A handler gets the arguments of the method as they were given. */
+export type StoreHandlers = {
+  readonly [M in StoreMethod]: (...args: Parameters<TelemetryStore[M]>) => ReturnType<TelemetryStore[M]>;
+};
+
+export interface WorkerData {
+  readonly config: LocalStoreConfig;
+}
+
+export type ToWorker =
+  | { readonly type: 'ingest'; readonly id: number; readonly request: IngestRequest }
+  | { readonly type: 'call'; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
+  | { readonly type: 'shutdown'; readonly id: number };
+
+export type FromWorker =
+  | { readonly type: 'opened' }
+  | { readonly type: 'ingested'; readonly id: number; readonly result: IngestResult }
+  | { readonly type: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'error'; readonly id: number | null; readonly error: ErrorMessage }
+  | { readonly type: 'health'; readonly health: StoreHealth }
+  | { readonly type: 'report'; readonly line: string };
+
+interface ErrorMessage {
+  readonly name: string;
+  readonly message: string;
+  /** What the error came from, without its class. */
+  readonly cause?: unknown;
+}
+
+type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
+
+const CLASSES: ReadonlyMap<string, ErrorClass> = new Map(
+  [
+    telemetry.BackendUnavailableError,
+    telemetry.ConfigurationError,
+    telemetry.DatasetExistsError,
+    telemetry.DatasetNotFoundError,
+    telemetry.ExperimentNotFoundError,
+    telemetry.InvalidNameError,
+    telemetry.InvalidQueryError,
+    telemetry.ProjectAmbiguousError,
+    telemetry.ProjectNotFoundError,
+    telemetry.SpanNotFoundError,
+    telemetry.StoreOpenError,
+    telemetry.TenantMismatchError,
+  ].map((errorClass) => [errorClass.name, errorClass]),
+);
+
+export function errorToMessage(error: unknown): ErrorMessage {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
+  const { name, message, cause } = error;
+  return { name, message, ...(cause instanceof Error ? { cause: new Error(cause.message) } : {}) };
+}
+
+/** An error of a class that is not ours is the backend's own: it becomes the cause of a `BackendUnavailableError`. */
+export function errorFromMessage({ name, message, cause }: ErrorMessage): Error {
+  const errorClass = CLASSES.get(name);
+  if (errorClass !== undefined) return new errorClass(message, cause === undefined ? undefined : { cause });
+  return new telemetry.BackendUnavailableError('The store failed to answer.', {
+    cause: new Error(`${name}: ${message}`, cause === undefined ? undefined : { cause }),
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * The thread that owns the log and the database.   Local store -> port -> [store-worker] -> engine.
+ *
+ * Requests that wait are taken together as one group, so that one sync serves them all. Everything else is a call of a handler by name.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type IngestRequest, InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import { DataDirectory } from './data-directory.js';
+import { StoreEngine } from './engine.js';
+import { metaHandlers } from './meta/handlers.js';
+import { getProjectById, getStatistics, listProjects, listTenants } from './query/project-query.js';
+import { querySpans } from './query/span-query.js';
+import { queryTraces } from './query/trace-query.js';
+import { errorToMessage, type FromWorker, type StoreHandlers, type ToWorker, type WorkerData } from './store-port.js';
+
+/** A group is cut here, so that its answers do not wait for the decoding of all that came. */
+const GROUP_BYTES = 8 * 1024 * 1024;
+const TICK_MILLIS = 250;
+
+interface WaitingRequest {
+  readonly id: number;
+  readonly request: IngestRequest;
+}
+
+class StoreWorker {
+  readonly #port: MessagePort;
+  readonly #engine: StoreEngine;
+  readonly #handlers: ReadonlyMap<string, (...args: never[]) => Promise<unknown>>;
+  readonly #closeMeta: () => Promise<void>;
+  #waiting: WaitingRequest[] = [];
+  /** Groups and ticks, one after another. */
+  #turn: Promise<void> = Promise.resolve();
+  #drainScheduled = false;
+  readonly #calls = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+  #tickUnderWay = false;
+
+  constructor(port: MessagePort, engine: StoreEngine, handlers: StoreHandlers, closeMeta: () => Promise<void>) {
+    this.#port = port;
+    this.#engine = engine;
+    this.#handlers = new Map(Object.entries(handlers));
+    this.#closeMeta = closeMeta;
+    port.on('message', (message: ToWorker) => this.#receive(message));
+    this.#timer = setInterval(() => this.#tick(), TICK_MILLIS);
+  }
+
+  #receive(message: ToWorker): void {
+    switch (message.type) {
+      case 'ingest':
+        this.#waiting.push(message);
+        if (!this.#drainScheduled) {
+          this.#drainScheduled = true;
+          // After the messages that have arrived by now.
+          setImmediate(() => this.#inTurn(() => this.#drain()));
+        }
+        return;
+      case 'call': {
+        const call = this.#call(message.id, message.method, message.args as never[]);
+        this.#calls.add(call);
+        call.finally(() => this.#calls.delete(call));
+        return;
+      }
+      case 'shutdown':
+        this.#shutdown(message.id);
+    }
+  }
+
+  #send(message: FromWorker): void {
+    this.#port.postMessage(message);
+  }
+
+  /** What fails here leaves log and tables in a state that nobody knows: the thread ends, and a new start reads the log. */
+  #inTurn(work: () => Promise<void>): void {
+    this.#turn = this.#turn.then(work).catch((error: unknown) => {
+      setImmediate(() => {
+        throw error;
+      });
+    });
+  }
+
+  #tick(): void {
+    if (this.#tickUnderWay) return;
+    this.#tickUnderWay = true;
+    this.#inTurn(async () => {
+      await this.#engine.tick();
+      this.#tickUnderWay = false;
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#drainScheduled = false;
+    while (this.#waiting.length > 0) {
+      let bytes = 0;
+      let count = 0;
+      while (count < this.#waiting.length && bytes < GROUP_BYTES) bytes += this.#waiting[count++]!.request.body.length;
+      const group = this.#waiting.slice(0, count);
+      this.#waiting = this.#waiting.slice(count);
+      await this.#engine.ingest(
+        group.map(({ request }) => request),
+        (index, result) => this.#send({ type: 'ingested', id: group[index]!.id, result }),
+      );
+    }
+  }
+
+  async #call(id: number, method: string, args: never[]): Promise<void> {
+    try {
+      const handler = this.#handlers.get(method);
+      if (handler === undefined) throw new InvalidQueryError(`This store has no operation "${method}".`);
+      this.#send({ type: 'result', id, value: await handler(...args) });
+    } catch (error) {
+      this.#send({ type: 'error', id, error: errorToMessage(error) });
+    }
+  }
+
+  #shutdown(id: number): void {
+    clearInterval(this.#timer);
+    this.#inTurn(async () => {
+      await this.#drain();
+      await Promise.all(this.#calls);
+      await this.#closeMeta();
+      await this.#engine.close();
+      this.#send({ type: 'result', id, value: undefined });
+      this.#port.close();
+    });
+  }
+}
+
+async function start(port: MessagePort, { config }: WorkerData): Promise<void> {
+  const send = (message: FromWorker) => port.postMessage(message);
+  try {
+    const directory = new DataDirectory(config.dataDir);
+    directory.prepareParts();
+    const engine = await StoreEngine.open(config, directory, {
+      report: (line) => send({ type: 'report', line }),
+      health: (health) => send({ type: 'health', health }),
+    });
+    const meta = await metaHandlers(engine);
+    const handlers = {
+      querySpans: (query) => querySpans(engine, query),
+      queryTraces: (query) => queryTraces(engine, query),
+      listTenants: () => listTenants(engine),
+      listProjects: (query) => listProjects(engine, query),
+      getProjectById: (id) => getProjectById(engine, id),
+      getStatistics: (query) => getStatistics(engine, query),
+      figures: async () => engine.figures(),
+      ...meta.handlers,
+    } satisfies Partial<StoreHandlers> as StoreHandlers;
+    new StoreWorker(port, engine, handlers, () => meta.close());
+    send({ type: 'opened' });
+  } catch (error) {
+    send({ type: 'error', id: null, error: errorToMessage(error) });
+    port.close();
+  }
+}
+
+if (parentPort !== null) await start(parentPort, workerData as WorkerData);
