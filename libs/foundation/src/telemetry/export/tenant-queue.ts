@@ -137,8 +137,9 @@ export class TenantQueue implements BudgetedQueue {
     return this.#inFlight;
   }
 
+  /** The tenant's counters; for use in the same turn. */
   get ledger(): TenantLedger {
-    return this.#ledger;
+    return this.#holding === undefined ? this.#host.ledger.tenant(this.tenantId) : this.#ledger;
   }
 
   get closed(): boolean {
@@ -203,9 +204,9 @@ export class TenantQueue implements BudgetedQueue {
   }
 
   #add(scope: ScopeBytes, span: Uint8Array, bound: number): boolean {
+    if (this.#host.stopped) return this.#refuse('already_shutdown');
     // Closed and forgotten: a span that was still open then is delivered all the same.
     if (this.#holding === undefined) ({ ledger: this.#ledger, scheduler: this.#scheduler } = this.#attach());
-    if (this.#host.stopped) return this.#refuse('already_shutdown');
     if (this.#size >= bound) return this.#refuse('queue_full'); // the arriving span: those that wait are older, and order is kept
     if (span.length > this.#maxSpanBytes) return this.#refuse('span_too_large');
     const framed = framedLength(span.length);
@@ -227,7 +228,7 @@ export class TenantQueue implements BudgetedQueue {
   }
 
   #refuse(reason: 'already_shutdown' | 'queue_full' | 'span_too_large' | 'queue_bytes'): false {
-    this.#ledger.countDropped(reason, 1);
+    this.ledger.countDropped(reason, 1);
     this.#forgetIfDone();
     return false;
   }

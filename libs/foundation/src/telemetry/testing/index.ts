@@ -1,1 +1,19 @@
-export {};
+/** `@cogniverse/foundation/telemetry/testing`: what tests of telemetry need, independent of the test runner. */
+export { ManualClock, settle } from './manual-clock.js';
+export {
+  type MemoryTarget,
+  type MemoryTargetOptions,
+  memoryTarget,
+  type ReceivedRequest,
+  type ReceivedSpan,
+  SENT,
+} from './memory-target.js';
+export { encodeSampleSpan, sampleScope, sampleSpan } from './sample-spans.js';
+export {
+  type RecordedRequest,
+  type Script,
+  type ScriptedAnswer,
+  type ScriptedBackend,
+  type ScriptedBackendOptions,
+  startScriptedBackend,
+} from './scripted-backend.js';
