@@ -8,6 +8,7 @@
  * Where protobuf leaves a choice: text that is no UTF-8 holds U+FFFD in place of the bad bytes (refusing would lose the whole batch); a
  * status code that OTLP does not know reads as unset; a kind that it does not know stays as it is; an all-zero parent id reads as none.
  */
+import { constants } from 'node:buffer';
 import { ByteInterner } from './byte-interner.js';
 import { DEFAULT_OTLP_LIMITS, ElementBudget, OtlpDecodeError, type OtlpLimits } from './limits.js';
 import type {
@@ -183,6 +184,8 @@ class TraceReader extends ProtoReader {
 
   constructor(body: Uint8Array, limits: OtlpLimits) {
     super(body);
+    if (body.byteLength > constants.MAX_STRING_LENGTH)
+      throw malformed('more bytes than a string can hold characters,', 0);
     this.#budget = new ElementBudget(limits);
   }
 

@@ -63,7 +63,7 @@ export interface EncodableSpan {
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** Encoded `KeyValue.key` fields. Keys are few and repeat; should they not, the cache starts anew. */
+/** Encoded `KeyValue.key` fields, whose length must be known before the pair's. Keys are few and repeat; should they not, the cache starts anew. */
 const keyFields = new Map<string, Uint8Array>();
 const KEY_FIELDS_MAX = 4096;
 const CACHED_KEY_LENGTH_MAX = 128;
@@ -126,9 +126,13 @@ export function encodeSpanInto(writer: ProtoWriter, span: EncodableSpan): void {
   if (span.flags !== 0) writer.fixed32(0x85, span.flags);
 }
 
+/** Kept from request to request, so that it grows once. */
+const requestWriter = new ProtoWriter({ initialBytes: 16 * 1024 });
+
 /** `ExportTraceServiceRequest` (and `TracesData`, which has the same fields). */
 export function encodeTraces(traces: OtlpTraces): Uint8Array {
-  const writer = new ProtoWriter({ initialBytes: 16 * 1024 });
+  const writer = requestWriter;
+  writer.reset();
   for (const resourceSpans of traces.resourceSpans) {
     const resourceStart = writer.begin(0x0a, 3);
     const resource = writer.begin(0x0a, 2);

@@ -144,13 +144,23 @@ export function decodeTracesJson(
   json: string | Uint8Array | object,
   limits: OtlpLimits = DEFAULT_OTLP_LIMITS,
 ): OtlpTraces {
-  if (typeof json === 'string') return new JsonReader(limits).traces(parse(Buffer.from(json), limits));
-  if (json instanceof Uint8Array) return new JsonReader(limits).traces(parse(json, limits));
-  return new JsonReader(limits).traces(json);
+  const reader = new JsonReader(limits);
+  if (typeof json !== 'string' && !(json instanceof Uint8Array)) return reader.traces(json);
+  checkStructure(typeof json === 'string' ? Buffer.from(json) : json, limits);
+  return reader.traces(parse(json));
 }
 
-/** `JSON.parse`, after a look at what it would make: it allocates for every pair of braces, whatever they mean. */
-function parse(bytes: Uint8Array, limits: OtlpLimits): unknown {
+function parse(json: string | Uint8Array): unknown {
+  try {
+    if (typeof json === 'string') return JSON.parse(json);
+    return JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString());
+  } catch (error) {
+    throw new OtlpDecodeError('malformed', `The body is no JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A look at what `JSON.parse` would make, before it does: it allocates for every pair of braces, whatever they mean. */
+function checkStructure(bytes: Uint8Array, limits: OtlpLimits): void {
   let containers = 0;
   let values = 0;
   let depth = 0;
@@ -185,11 +195,6 @@ function parse(bytes: Uint8Array, limits: OtlpLimits): unknown {
   }
   if (containers > limits.maxJsonContainers) throw tooMany('JSON objects and arrays', limits.maxJsonContainers);
   if (values > limits.maxJsonValues) throw tooMany('JSON values', limits.maxJsonValues);
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch (error) {
-    throw new OtlpDecodeError('malformed', `The body is no JSON: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 const HEX = /^(?:[0-9a-fA-F]{2})*$/;

@@ -31,7 +31,7 @@ export interface OtlpLimits {
 
 /** A request at every limit at once takes some 100 MB; one that goes beyond any, less than that when it is refused. */
 export const DEFAULT_OTLP_LIMITS: OtlpLimits = Object.freeze({
-  maxGroups: 50_000,
+  maxGroups: 20_000,
   maxSpans: 100_000,
   maxAttributes: 1_000_000,
   maxEvents: 100_000,

@@ -24,7 +24,7 @@ export interface ProtoWriterOptions {
 }
 
 /** Up to this length a string is copied character by character; above it a call into the runtime is cheaper (bench: otlp-encode, "string"). */
-const SHORT_STRING = 48;
+const SHORT_STRING = 24;
 /** A block above this size is given back on `reset()`, so that one huge span does not stay in memory. */
 const KEPT_BYTES = 1024 * 1024;
 
