@@ -90,10 +90,10 @@ export class ExportPipeline implements QueueHost {
     return this.#stopped;
   }
 
-  /** The queue of a tenant's project; the same one for equal tenant and project, while it is open or not yet drained. */
+  /** The queue of a tenant's project; the same one for equal tenant, project and destination, while it is open or not yet drained. */
   openProject(options: OpenProjectOptions): TenantQueue {
     const { tenantId, projectName, target } = options;
-    const known = this.#queues.get(queueKey(tenantId, projectName));
+    const known = this.#queues.get(queueKey(tenantId, projectName, target));
     if (known !== undefined) {
       known.reopen();
       return known;
@@ -108,14 +108,14 @@ export class ExportPipeline implements QueueHost {
   }
 
   remember(queue: TenantQueue): ExportScheduler {
-    this.#queues.set(queueKey(queue.tenantId, queue.projectName), queue);
+    this.#queues.set(queueKey(queue.tenantId, queue.projectName, queue.target), queue);
     const scheduler = this.#scheduler(queue.target);
     scheduler.projects += 1;
     return scheduler;
   }
 
   forget(queue: TenantQueue): void {
-    const key = queueKey(queue.tenantId, queue.projectName);
+    const key = queueKey(queue.tenantId, queue.projectName, queue.target);
     if (this.#queues.get(key) === queue) this.#queues.delete(key);
     const scheduler = this.#schedulers.get(queue.target.key);
     if (scheduler === undefined) return;
@@ -249,7 +249,7 @@ export class ExportPipeline implements QueueHost {
   }
 }
 
-/** No separator can be forged: the tenant's length stands first. */
-function queueKey(tenantId: string, projectName: string): string {
-  return `${tenantId.length}:${tenantId}${projectName}`;
+/** No separator can be forged: the lengths stand first. */
+function queueKey(tenantId: string, projectName: string, target: ExportTarget): string {
+  return `${tenantId.length}:${projectName.length}:${tenantId}${projectName}${target.key}`;
 }
