@@ -1,4 +1,15 @@
-/** `@cogniverse/foundation/telemetry`: the manager, its configuration, and the provider interfaces. */
+/** `@cogniverse/foundation/telemetry`: the manager, its configuration, the export pipeline, and the provider interfaces. */
+export {
+  BatchExportConfig,
+  type BatchExportOptions,
+  type ConfigurationLevel,
+  type OptionPath,
+  TelemetryConfig,
+  type TelemetryConfigOptions,
+  TelemetryLevel,
+} from './config.js';
+export { configurationTable } from './configuration-table.js';
+export { type Environment, withEnvironment } from './environment.js';
 export {
   BackendUnavailableError,
   ConfigurationError,
@@ -18,6 +29,7 @@ export {
   TelemetryError,
   TenantMismatchError,
 } from './errors.js';
+export type { Clock, ClockTimer } from './export/clock.js';
 export type { ExportTarget, SendOptions, SendResult, SpanSender } from './export/export-target.js';
 export { type DropReason, Ledger, type LedgerCounts, type LedgerSnapshot, TenantLedger } from './export/ledger.js';
 export { type OtlpTargetOptions, otlpTarget } from './export/otlp-target.js';
@@ -27,5 +39,25 @@ export {
   type PipelineOptions,
   type PipelineStats,
 } from './export/pipeline.js';
+export type { PipelineLogger } from './export/pipeline-logger.js';
+export type { RetryPolicy } from './export/retry-policy.js';
 export { type ScopeBytes, TenantQueue } from './export/tenant-queue.js';
+export type { TrustRemoteContext } from './export/tenant-router.js';
+export {
+  createTelemetry,
+  getTelemetryManager,
+  type ProjectRegistration,
+  type SessionOptions,
+  type SpanOptions,
+  Telemetry,
+  type TelemetryConfigSource,
+  TelemetryManager,
+  type TelemetryManagerOptions,
+  type TelemetryStats,
+  TenantTelemetry,
+} from './manager.js';
 export * from './providers/index.js';
+export { ProviderRegistry, registry } from './registry.js';
+export type { TelemetrySpan } from './span.js';
+export type { IdGenerator } from './span-identity.js';
+export type { Tracer, TracerProvider } from './tracer.js';

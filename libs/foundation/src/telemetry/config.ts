@@ -1,0 +1,537 @@
+/**
+ * Every option, declared once: type, default, unit, meaning.   Control path: environment, stored configuration -> [config] -> manager.
+ *
+ * In code the options are camelCase; `toDict()` and `fromDict()` give and take the snake_case form that is stored and that a Python
+ * Cogniverse reads. `configuration-table.ts` renders the schema as documentation.
+ */
+import { z } from 'zod';
+import { ConfigurationError } from './errors.js';
+
+/** How much is instrumented: `basic` search operations, `detailed` also encoders and backend, `verbose` everything. */
+export const TelemetryLevel = {
+  DISABLED: 'disabled',
+  BASIC: 'basic',
+  DETAILED: 'detailed',
+  VERBOSE: 'verbose',
+} as const;
+export type TelemetryLevel = (typeof TelemetryLevel)[keyof typeof TelemetryLevel];
+
+/** Beside type and default: the unit of a number, what the option means, and the environment variables that set it. */
+interface OptionMeta {
+  readonly unit?: string;
+  readonly meaning: string;
+  readonly environment?: readonly string[];
+}
+
+function option<T extends z.ZodType>(schema: T, meta: OptionMeta): T {
+  return schema.meta({ ...meta });
+}
+
+const count = z.int().positive();
+/** setTimeout takes no longer delay than this; beyond it fires at once. */
+const millis = z.int().nonnegative().max(2_147_483_647);
+
+export const batchExportSchema = z.strictObject({
+  maxQueueSize: option(count.max(10_000_000).default(2048), {
+    unit: 'spans',
+    meaning: 'Ended spans that one tenant project may hold in memory.',
+    environment: ['OTEL_BSP_MAX_QUEUE_SIZE'],
+  }),
+  maxExportBatchSize: option(count.max(1_000_000).default(512), {
+    unit: 'spans',
+    meaning: 'Most spans in one request.',
+    environment: ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE'],
+  }),
+  exportTimeoutMillis: option(millis.positive().default(30_000), {
+    unit: 'ms',
+    meaning: 'Deadline of one attempt to export.',
+    environment: ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', 'OTEL_EXPORTER_OTLP_TIMEOUT', 'OTEL_BSP_EXPORT_TIMEOUT'],
+  }),
+  scheduleDelayMillis: option(millis.default(500), {
+    unit: 'ms',
+    meaning: 'Longest time that a span waits for its request to fill.',
+    environment: ['OTEL_BSP_SCHEDULE_DELAY'],
+  }),
+  maxQueueBytes: option(count.default(64 * 1024 * 1024), {
+    unit: 'bytes',
+    meaning: 'Encoded spans of all tenants together in memory. The tenants that hold most give way first.',
+  }),
+  maxSpanBytes: option(count.default(16 * 1024 * 1024), {
+    unit: 'bytes',
+    meaning: 'Largest span. Of a larger one the longest texts are cut, and the cuts counted on the span.',
+  }),
+  maxRequestsInFlight: option(count.max(64).default(4), {
+    unit: 'requests',
+    meaning: 'Requests under way at once to one destination.',
+  }),
+  dropOnQueueFull: option(z.boolean().default(true), {
+    meaning:
+      'A full queue drops the arriving span. False: asynchronous callers wait for room (5 s at most), synchronous ones use the byte budget.',
+  }),
+  logDroppedSpans: option(z.boolean().default(true), { meaning: 'Drops are logged, with tenant, reason and number.' }),
+  maxDropLogRatePerMinute: option(z.int().nonnegative().default(10), {
+    unit: 'lines',
+    meaning: 'Most lines a minute about drops.',
+  }),
+  useSyncExport: option(z.boolean().default(false), {
+    meaning: 'For tests: each span is exported at its end, and an asynchronous `span()` waits for the answer.',
+    environment: ['TELEMETRY_SYNC_EXPORT'],
+  }),
+});
+
+const limit = z.int().nonnegative();
+
+export const telemetryConfigSchema = z.strictObject({
+  enabled: option(z.boolean().default(true), {
+    meaning: 'False: callbacks run with a span that does nothing.',
+    environment: ['TELEMETRY_ENABLED', 'OTEL_SDK_DISABLED'],
+  }),
+  level: option(z.enum(TelemetryLevel).default('basic'), {
+    meaning: 'Which components are instrumented: `disabled`, `basic`, `detailed`, `verbose`.',
+    environment: ['TELEMETRY_LEVEL'],
+  }),
+  environment: option(z.string().min(1).default('development'), {
+    meaning: 'Attribute `environment` of every span.',
+    environment: ['TELEMETRY_ENVIRONMENT'],
+  }),
+  otlpEnabled: option(z.boolean().default(true), {
+    meaning: 'False: nothing is exported, and callbacks run with a span that does nothing.',
+    environment: ['TELEMETRY_OTLP_ENABLED'],
+  }),
+  otlpEndpoint: option(z.string().min(1).default('localhost:4317'), {
+    meaning: 'Where spans go: `host:port` or a URL.',
+    environment: ['TELEMETRY_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+  }),
+  otlpUseTls: option(z.boolean().default(false), {
+    meaning: 'Encrypted connection. An endpoint with `https://` switches it on.',
+    environment: ['TELEMETRY_OTLP_USE_TLS', 'OTEL_EXPORTER_OTLP_TRACES_INSECURE', 'OTEL_EXPORTER_OTLP_INSECURE'],
+  }),
+  otlpProtocol: option(z.enum(['auto', 'grpc', 'http/protobuf']).default('auto'), {
+    meaning: '`auto`: HTTP for an endpoint with a path or on port 4318 or 6006, gRPC for any other.',
+    environment: ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'],
+  }),
+  otlpHeaders: option(z.record(z.string().min(1), z.string()).default({}), {
+    meaning: 'Headers (gRPC: metadata) of every request, for credentials. Never logged.',
+    environment: ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS'],
+  }),
+  otlpCompression: option(z.enum(['none', 'gzip']).default('none'), {
+    meaning: 'Compression of requests.',
+    environment: ['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'OTEL_EXPORTER_OTLP_COMPRESSION'],
+  }),
+  provider: option(z.string().min(1).nullable().default(null), {
+    meaning: 'Name of the telemetry provider. Null: the only one installed.',
+    environment: ['TELEMETRY_PROVIDER'],
+  }),
+  providerConfig: option(z.record(z.string(), z.unknown()).default({}), {
+    meaning: 'Keys of the provider, in snake_case, handed to it as they are.',
+  }),
+  tenantProjectTemplate: option(z.string().min(1).default('cogniverse-{tenant_id}'), {
+    meaning: 'Project of a tenant as a whole.',
+  }),
+  tenantServiceTemplate: option(z.string().min(1).default('cogniverse-{tenant_id}-{service}'), {
+    meaning: 'Project of one service of a tenant.',
+  }),
+  defaultTenantId: option(z.string().min(1).default('default'), {
+    meaning: 'Tenant whose stored configuration is loaded.',
+  }),
+  fallbackToDefaultTenant: option(z.boolean().default(false), {
+    meaning: 'True: a recording call without any tenant uses `default_tenant_id` instead of throwing.',
+  }),
+  unassignedTenant: option(z.string().min(1).nullable().default(null), {
+    meaning: 'Tenant of spans whose trace ended without one. Null: they are dropped as `no_tenant`.',
+  }),
+  maxCachedTenants: option(count.max(1_000_000).default(100), {
+    unit: 'tenants',
+    meaning: 'Tenants kept live. The one unused for longest gives way; its spans are still delivered.',
+  }),
+  maxProjectsPerTenant: option(count.max(100_000).default(100), {
+    unit: 'projects',
+    meaning: 'Live projects of one tenant. Spans of one more are dropped as `tenant_limit`.',
+  }),
+  tenantCacheTtlSeconds: option(z.number().positive().default(3600), {
+    unit: 's',
+    meaning: 'A tenant unused for so long gives way.',
+  }),
+  maxHeldSpans: option(z.int().nonnegative().default(4096), {
+    unit: 'spans',
+    meaning: 'Ended spans that wait for their trace to get a tenant, over all traces.',
+  }),
+  maxHeldMillis: option(millis.positive().default(60_000), {
+    unit: 'ms',
+    meaning: 'Longest time that an ended span waits for its trace to get a tenant.',
+  }),
+  trustRemoteContext: option(z.boolean().default(false), {
+    meaning: 'True: an incoming `traceparent` continues its trace. False: a new trace begins.',
+  }),
+  batchConfig: option(batchExportSchema.prefault({}), { meaning: 'Batches and queues; below.' }),
+  serviceName: option(z.string().min(1).default('video-search'), {
+    meaning: 'Attribute `service.name`, and the project of `span()` without a project name.',
+    environment: ['TELEMETRY_SERVICE_NAME', 'OTEL_SERVICE_NAME', 'OTEL_RESOURCE_ATTRIBUTES'],
+  }),
+  serviceVersion: option(z.string().min(1).default('1.0.0'), {
+    meaning: 'Resource attribute `service.version`.',
+    environment: ['TELEMETRY_SERVICE_VERSION', 'OTEL_RESOURCE_ATTRIBUTES'],
+  }),
+  extraResourceAttributes: option(z.record(z.string().min(1), z.string()).default({}), {
+    meaning: 'Further resource attributes.',
+    environment: ['OTEL_RESOURCE_ATTRIBUTES'],
+  }),
+  flushOnExit: option(z.boolean().default(true), {
+    meaning: 'When the event loop is empty, what is queued is sent, 5 s at most.',
+  }),
+  attributeCountLimit: option(limit.default(128), {
+    unit: 'attributes',
+    meaning: 'Attributes of a span.',
+    environment: ['OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'OTEL_ATTRIBUTE_COUNT_LIMIT'],
+  }),
+  attributeValueLengthLimit: option(limit.nullable().default(null), {
+    unit: 'characters',
+    meaning: 'Length of a text value, cut by code point. Null: no limit.',
+    environment: ['OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', 'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT'],
+  }),
+  attributeDepthLimit: option(z.int().positive().max(64).default(16), {
+    unit: 'levels',
+    meaning: 'Nesting of a value; what is deeper becomes a placeholder.',
+  }),
+  eventCountLimit: option(limit.default(128), {
+    unit: 'events',
+    meaning: 'Events of a span; the oldest give way.',
+    environment: ['OTEL_SPAN_EVENT_COUNT_LIMIT'],
+  }),
+  linkCountLimit: option(limit.default(128), {
+    unit: 'links',
+    meaning: 'Links of a span; the oldest give way.',
+    environment: ['OTEL_SPAN_LINK_COUNT_LIMIT'],
+  }),
+  attributePerEventCountLimit: option(limit.default(128), {
+    unit: 'attributes',
+    meaning: 'Attributes of an event.',
+    environment: ['OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'],
+  }),
+  attributePerLinkCountLimit: option(limit.default(128), {
+    unit: 'attributes',
+    meaning: 'Attributes of a link.',
+    environment: ['OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'],
+  }),
+});
+
+type BatchExportValues = z.output<typeof batchExportSchema>;
+type TelemetryValues = Omit<z.output<typeof telemetryConfigSchema>, 'batchConfig'> & { batchConfig: BatchExportConfig };
+type RawTelemetryValues = z.output<typeof telemetryConfigSchema>;
+
+/** What a user writes: every option may be left out. */
+export type BatchExportOptions = z.input<typeof batchExportSchema>;
+export type TelemetryConfigOptions = Omit<z.input<typeof telemetryConfigSchema>, 'batchConfig'> & {
+  batchConfig?: BatchExportConfig | BatchExportOptions | undefined;
+};
+
+/** Where the value of an option comes from; an earlier one wins over the later. */
+export const CONFIGURATION_LEVELS = ['code', 'telemetry_environment', 'otel_environment', 'stored', 'default'] as const;
+export type ConfigurationLevel = (typeof CONFIGURATION_LEVELS)[number];
+type SetLevel = Exclude<ConfigurationLevel, 'default'>;
+
+/** Name of an option: a field of `TelemetryConfig`, or `batchConfig.` and a field of `BatchExportConfig`. */
+export type OptionPath =
+  | Exclude<keyof TelemetryConfigOptions, 'batchConfig'>
+  | `batchConfig.${keyof BatchExportOptions & string}`;
+
+export type Dict = Record<string, unknown>;
+type Fields = Record<string, unknown>;
+
+/** The values as properties of an object, so that the schema stays their only declaration. */
+const BatchExportFields = class {
+  constructor(values: Fields) {
+    Object.assign(this, values);
+  }
+} as unknown as new (
+  values: Fields,
+) => Readonly<BatchExportValues>;
+
+/** Batches and queues of the export. Immutable. Errors: `ConfigurationError` naming field, value and remedy. */
+export class BatchExportConfig extends BatchExportFields {
+  readonly #set: Fields;
+  constructor(options: BatchExportOptions = {}) {
+    super(parse(batchExportSchema, options, (field) => `batchConfig.${field}`));
+    this.#set = definedFields(options);
+    Object.freeze(this);
+  }
+  /** The options that were given, without defaults. */
+  static givenOptions(config: BatchExportConfig | BatchExportOptions): Fields {
+    return config instanceof BatchExportConfig ? config.#set : definedFields(config);
+  }
+  static fromDict(data: Dict): BatchExportConfig {
+    return new BatchExportConfig(renameKeys(data, camelCase) as BatchExportOptions);
+  }
+  toDict(): Dict {
+    return renameKeys({ ...this }, snakeCase);
+  }
+}
+
+const TelemetryConfigFields = class {
+  constructor(values: Fields) {
+    Object.assign(this, values);
+  }
+} as unknown as new (
+  values: Fields,
+) => Readonly<TelemetryValues>;
+
+/** One level's options, without defaults. `batchConfig` holds a part of its own. */
+type Layer = Fields & { batchConfig?: Fields };
+type Layers = Partial<Record<SetLevel, Layer>>;
+
+/**
+ * Configuration of a telemetry manager. Immutable; `with()` gives a changed copy. Remembers which options were set, and where.
+ *
+ * Errors: `ConfigurationError` naming field, value and remedy, also for an option that does not exist.
+ */
+export class TelemetryConfig extends TelemetryConfigFields {
+  readonly #layers: Layers;
+  readonly #unknown: Dict;
+
+  constructor(options: TelemetryConfigOptions = {}) {
+    const built = TelemetryConfig.#building ?? { layers: { code: layerOf(options) }, unknown: {} };
+    super(effectiveValues(built.layers));
+    this.#layers = built.layers;
+    this.#unknown = built.unknown;
+    Object.freeze(this);
+  }
+
+  // The one way to more than a layer of code: no second public constructor signature.
+  static #building: { layers: Layers; unknown: Dict } | undefined;
+  static #build(layers: Layers, unknown: Dict): TelemetryConfig {
+    TelemetryConfig.#building = { layers, unknown };
+    try {
+      return new TelemetryConfig();
+    } finally {
+      TelemetryConfig.#building = undefined;
+    }
+  }
+
+  /**
+   * Takes the stored form: snake_case, flat, `batch_config` nested. Its values are at the level *stored*, below code and environment.
+   * Keys that this version does not know are kept, and given back by `toDict()`.
+   */
+  static fromDict(data: Dict): TelemetryConfig {
+    if (data === null || typeof data !== 'object' || Array.isArray(data)) {
+      throw new ConfigurationError(`A stored configuration is an object, not ${describe(data)}.`);
+    }
+    const known: Layer = {};
+    const unknown: Dict = {};
+    for (const [key, value] of Object.entries(data)) {
+      const field = camelCase(key);
+      if (key === 'batch_config' && isRecord(value)) {
+        const batch: Fields = {};
+        const rest: Dict = {};
+        for (const [innerKey, innerValue] of Object.entries(value)) {
+          const innerField = camelCase(innerKey);
+          if (Object.hasOwn(batchExportSchema.shape, innerField) && snakeCase(innerField) === innerKey) {
+            batch[innerField] = innerValue;
+          } else define(rest, innerKey, innerValue);
+        }
+        known.batchConfig = batch;
+        if (Object.keys(rest).length > 0) unknown['batch_config'] = rest;
+      } else if (Object.hasOwn(telemetryConfigSchema.shape, field) && snakeCase(field) === key) known[field] = value;
+      else define(unknown, key, value);
+    }
+    return TelemetryConfig.#build({ stored: known }, unknown);
+  }
+
+  /** The stored form. What comes from the environment is left out unless `includeEnvironment` is set. */
+  toDict({ includeEnvironment = false }: { includeEnvironment?: boolean } = {}): Dict {
+    const { code, stored } = this.#layers;
+    const values = includeEnvironment ? this : effectiveValues({ ...(code && { code }), ...(stored && { stored }) });
+    const { batch_config: unknownBatch, ...unknown } = this.#unknown;
+    const dict = renameKeys({ ...values }, snakeCase);
+    dict['batch_config'] = { ...values.batchConfig.toDict(), ...(unknownBatch as Dict | undefined) };
+    for (const [key, value] of Object.entries(unknown)) define(dict, key, value);
+    return structuredClone(dict);
+  }
+
+  /** Keys of the stored form that this version does not know. */
+  get unknownKeys(): string[] {
+    return Object.keys(this.#unknown).flatMap((key) =>
+      key === 'batch_config' ? Object.keys(this.#unknown[key] as Dict).map((inner) => `batch_config.${inner}`) : [key],
+    );
+  }
+
+  /** Where the value of an option comes from. */
+  levelOf(path: OptionPath): ConfigurationLevel {
+    const [field, inner] = path.split('.') as [string, string | undefined];
+    for (const level of CONFIGURATION_LEVELS) {
+      if (level === 'default') break;
+      const layer = this.#layers[level];
+      const values = inner === undefined ? layer : layer?.batchConfig;
+      if (values !== undefined && Object.hasOwn(values, inner ?? field)) return level;
+    }
+    return 'default';
+  }
+
+  /** A copy in which `options` are set by code. */
+  with(options: TelemetryConfigOptions): TelemetryConfig {
+    return this.withLevel('code', options);
+  }
+
+  /** A copy in which `options` are set at `level`, beside what is set there already. */
+  withLevel(level: SetLevel, options: TelemetryConfigOptions): TelemetryConfig {
+    const before = this.#layers[level] ?? {};
+    const added = layerOf(options);
+    const layer: Layer = { ...before, ...added };
+    if (before.batchConfig !== undefined || added.batchConfig !== undefined) {
+      layer.batchConfig = { ...before.batchConfig, ...added.batchConfig };
+    }
+    return TelemetryConfig.#build({ ...this.#layers, [level]: layer }, this.#unknown);
+  }
+
+  /** The options in which two configurations differ. */
+  differencesTo(other: TelemetryConfig): string[] {
+    const mine = this.toDict({ includeEnvironment: true });
+    const theirs = other.toDict({ includeEnvironment: true });
+    return [...new Set([...Object.keys(mine), ...Object.keys(theirs)])].filter(
+      (key) => JSON.stringify(mine[key]) !== JSON.stringify(theirs[key]),
+    );
+  }
+
+  /** Checks what concerns several options at once. Errors: `ConfigurationError` naming field, value and remedy. */
+  validate(): void {
+    const { batchConfig } = this;
+    if (batchConfig.maxExportBatchSize > batchConfig.maxQueueSize) {
+      throw invalid(
+        'batchConfig.maxExportBatchSize',
+        batchConfig.maxExportBatchSize,
+        `must not be above batchConfig.maxQueueSize (${batchConfig.maxQueueSize})`,
+      );
+    }
+    if (!this.tenantProjectTemplate.includes('{tenant_id}')) {
+      throw invalid('tenantProjectTemplate', this.tenantProjectTemplate, 'must contain {tenant_id}');
+    }
+    for (const part of ['{tenant_id}', '{service}']) {
+      if (!this.tenantServiceTemplate.includes(part)) {
+        throw invalid('tenantServiceTemplate', this.tenantServiceTemplate, `must contain ${part}`);
+      }
+    }
+    if (/\s/.test(this.otlpEndpoint)) throw invalid('otlpEndpoint', this.otlpEndpoint, 'must not contain white space');
+    const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(this.otlpEndpoint)?.[1]?.toLowerCase();
+    if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
+      throw invalid('otlpEndpoint', this.otlpEndpoint, 'takes host:port, http:// or https://');
+    }
+    if (scheme === 'https' && !this.otlpUseTls && this.levelOf('otlpUseTls') !== 'default') {
+      throw invalid(
+        'otlpUseTls',
+        false,
+        `contradicts the endpoint ${this.otlpEndpoint}: set it to true, or leave it out`,
+      );
+    }
+    if (scheme === 'http' && this.otlpUseTls) {
+      throw invalid(
+        'otlpUseTls',
+        true,
+        `contradicts the endpoint ${this.otlpEndpoint}: write https://, or leave the scheme out`,
+      );
+    }
+  }
+
+  /**
+   * Full name of a tenant's project. `service` defaults to `serviceName`.
+   *
+   * Source: the reference's `get_project_name`.
+   */
+  getProjectName(tenantId: string, service?: string): string {
+    return fill(this.tenantServiceTemplate, tenantId, service ?? this.serviceName);
+  }
+
+  /** Full name of the project of a tenant as a whole, from `tenantProjectTemplate`. */
+  getTenantProjectName(tenantId: string): string {
+    return fill(this.tenantProjectTemplate, tenantId, this.serviceName);
+  }
+
+  /** Whether a component is instrumented at the configured level. Source: the reference's table of levels. */
+  shouldInstrumentLevel(component: string): boolean {
+    switch (this.level) {
+      case 'disabled':
+        return false;
+      case 'basic':
+        return component === 'search_service';
+      case 'detailed':
+        return component === 'search_service' || component === 'backend' || component === 'encoder';
+      case 'verbose':
+        return true;
+    }
+  }
+}
+
+/** Replaces the placeholders in one pass, so that a tenant's name is never taken for a placeholder. */
+function fill(template: string, tenantId: string, service: string): string {
+  return template.replace(/\{(tenant_id|service)\}/g, (_, name) => (name === 'tenant_id' ? tenantId : service));
+}
+
+function layerOf(options: TelemetryConfigOptions): Layer {
+  const layer: Layer = definedFields(options);
+  if (isRecord(options.batchConfig)) layer.batchConfig = BatchExportConfig.givenOptions(options.batchConfig);
+  return layer;
+}
+
+function effectiveValues(layers: Layers): TelemetryValues {
+  const merged: Fields = {};
+  const batch: Fields = {};
+  for (const level of [...CONFIGURATION_LEVELS].reverse()) {
+    const layer = level === 'default' ? undefined : layers[level];
+    Object.assign(merged, layer);
+    if (isRecord(layer?.batchConfig)) Object.assign(batch, layer.batchConfig);
+  }
+  if (merged['batchConfig'] === undefined || isRecord(merged['batchConfig'])) merged['batchConfig'] = batch;
+  const values: RawTelemetryValues = parse(telemetryConfigSchema, merged, (field) => field);
+  return { ...values, batchConfig: new BatchExportConfig(batch) };
+}
+
+function parse<T extends z.ZodType>(schema: T, input: unknown, nameOf: (field: string) => string): z.output<T> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  if (issue.code === 'unrecognized_keys') {
+    const unknown = issue.keys.map((key) => nameOf([...issue.path, key].join('.')));
+    throw new ConfigurationError(`Unknown option ${unknown.join(', ')}. Correct its name, or remove it.`);
+  }
+  let value: unknown = input;
+  for (const part of issue.path) value = isRecord(value) ? value[String(part)] : undefined;
+  throw invalid(nameOf(issue.path.join('.')), value, issue.message);
+}
+
+function invalid(field: string, value: unknown, remedy: string): ConfigurationError {
+  return new ConfigurationError(`${field} = ${describe(value)}: ${remedy}.`);
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return 'undefined';
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length > 200 ? `${text.slice(0, 200)}...` : text;
+  } catch {
+    return `a value of type ${typeof value}`; // BigInt or a cycle has no JSON; its type says enough
+  }
+}
+
+/** `undefined` is how TypeScript says "left out". */
+function definedFields(options: object): Fields {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Sets a key that comes from outside: `__proto__` is a plain key. */
+function define(target: Dict, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+}
+
+export function snakeCase(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function camelCase(key: string): string {
+  return key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function renameKeys(fields: object, rename: (key: string) => string): Dict {
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [rename(key), value]));
+}

@@ -1,0 +1,23 @@
+/** What the spans of one trace in this process share.   Write path: span() -> [local-trace] -> router. */
+import type { TraceState } from '@opentelemetry/api';
+import type { TenantProject } from './tenant-project.js';
+import type { HeldSpan } from './tenant-router.js';
+
+export class LocalTrace {
+  readonly traceId: string;
+  readonly traceState: TraceState | undefined;
+  /** Its spans' times count on from here. See `SpanClock`. */
+  readonly anchor: bigint;
+  /** The tenant's project, for its spans that started before the tenant was known. Fixed once set. */
+  project: TenantProject | undefined;
+  /** The local root ended without a tenant. */
+  settled = false;
+  startedUnassigned = 0;
+  held: Set<HeldSpan> | undefined;
+
+  constructor(traceId: string, traceState: TraceState | undefined, anchor: bigint) {
+    this.traceId = traceId;
+    this.traceState = traceState;
+    this.anchor = anchor;
+  }
+}

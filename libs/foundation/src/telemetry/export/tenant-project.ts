@@ -1,0 +1,162 @@
+/**
+ * One live project of a tenant: what its spans share, and the way into its queue.   Write path: span's end -> [tenant-project] -> tenant queue.
+ *
+ * Spans that end before the project's destination is known (a provider that is still loading) wait here, counted as held.
+ */
+import { ProtoWriter } from '../../otlp/index.js';
+import type { DropReason, TenantLedger } from './ledger.js';
+import type { CachedTenant } from './tenant-cache.js';
+import type { ScopeBytes, TenantQueue } from './tenant-queue.js';
+import type { TenantRouter } from './tenant-router.js';
+
+/** How long a caller waits for room in a full queue, at most. */
+const WAIT_FOR_ROOM_MILLIS = 5000;
+
+interface EarlySpan {
+  readonly scope: ScopeBytes;
+  readonly bytes: Uint8Array;
+  readonly exported: () => void;
+}
+
+export interface TenantProjectOptions {
+  readonly router: TenantRouter;
+  readonly tenantId: string;
+  /** Full name. */
+  readonly projectName: string;
+  /** Recorded on every span, after its own attributes: `tenant.id` first. */
+  readonly defaultAttributes: readonly (readonly [string, string])[];
+  readonly useSyncExport: boolean;
+  /** Absent for a project that takes no spans. */
+  readonly cachedTenant?: CachedTenant | undefined;
+  /** Why no span of this project is recorded. */
+  readonly refused?: DropReason | undefined;
+}
+
+export class TenantProject {
+  readonly router: TenantRouter;
+  readonly tenantId: string;
+  readonly projectName: string;
+  readonly refused: DropReason | undefined;
+  readonly cachedTenant: CachedTenant | undefined;
+  readonly defaultAttributes: readonly (readonly [string, string])[];
+  /** `defaultAttributes` as `Span.attributes` entries, to be appended to an encoded span. */
+  readonly defaultBytes: Uint8Array;
+  useSyncExport: boolean;
+  maxSpanBytes: number;
+  #ledger: TenantLedger | undefined;
+  #queue: TenantQueue | undefined;
+  #early: EarlySpan[] = [];
+
+  constructor(options: TenantProjectOptions) {
+    this.router = options.router;
+    this.tenantId = options.tenantId;
+    this.projectName = options.projectName;
+    this.refused = options.refused;
+    this.cachedTenant = options.cachedTenant;
+    this.defaultAttributes = options.defaultAttributes;
+    this.useSyncExport = options.useSyncExport;
+    this.maxSpanBytes = options.router.maxSpanBytes;
+    const writer = new ProtoWriter({ initialBytes: 256 });
+    for (const [key, value] of options.defaultAttributes) writeTextAttribute(writer, key, value);
+    this.defaultBytes = writer.finish();
+    if (options.cachedTenant !== undefined) {
+      this.#ledger = options.router.ledger.tenant(options.tenantId);
+      this.#ledger.pins += 1;
+    }
+  }
+
+  /** The tenant's counters, for use in this turn. */
+  get ledger(): TenantLedger {
+    return this.#ledger ?? this.router.ledger.tenant(this.tenantId);
+  }
+
+  get queue(): TenantQueue | undefined {
+    return this.#queue;
+  }
+
+  /** Spans that wait for the destination to be known. */
+  get earlySpans(): number {
+    return this.#early.length;
+  }
+
+  /** The destination is known, or has changed. */
+  open(queue: TenantQueue): void {
+    this.#queue = queue;
+    this.maxSpanBytes = Math.min(queue.target.maxSpanBytes ?? this.router.maxSpanBytes, this.router.maxSpanBytes);
+    for (const { scope, bytes, exported } of this.#takeEarly()) {
+      const waiting = this.#offer(queue, scope, bytes);
+      if (waiting === undefined) exported();
+      else waiting.then(exported, exported);
+    }
+  }
+
+  #takeEarly(): EarlySpan[] {
+    const early = this.#early;
+    this.#early = [];
+    this.router.projectsWithEarlySpans().delete(this);
+    this.ledger.held -= early.length;
+    for (const { bytes } of early) this.router.earlyBytes -= bytes.length;
+    return early;
+  }
+
+  /** Evicted: spans still open are delivered when they end. */
+  detach(): void {
+    if (this.#ledger === undefined) return;
+    this.#ledger.pins -= 1;
+    this.#ledger = undefined;
+  }
+
+  /** There will be no destination for them. */
+  dropEarly(): void {
+    for (const { exported } of this.#takeEarly()) {
+      this.ledger.countDropped('shutdown_timeout', 1);
+      exported();
+    }
+  }
+
+  /** Takes an ended, encoded span and counts its fate. The promise is for callers that can wait: for the export, or for room. */
+  write(scope: ScopeBytes, span: Uint8Array): Promise<void> | undefined {
+    const { ledger } = this;
+    ledger.ended += 1;
+    if (this.#queue !== undefined) return this.#offer(this.#queue, scope, span);
+    if (this.router.stopped) return void ledger.countDropped('already_shutdown', 1);
+    if (this.#early.length >= this.router.maxQueueSize) return void ledger.countDropped('queue_full', 1);
+    if (this.router.earlyBytes + span.length > this.router.maxQueueBytes)
+      return void ledger.countDropped('queue_bytes', 1);
+    ledger.held += 1;
+    this.router.projectsWithEarlySpans().add(this);
+    this.router.earlyBytes += span.length;
+    const bytes = span.slice();
+    const { promise, resolve } = promiseWithResolver();
+    this.#early.push({ scope, bytes, exported: resolve });
+    return this.useSyncExport ? promise : undefined;
+  }
+
+  #offer(queue: TenantQueue, scope: ScopeBytes, span: Uint8Array): Promise<void> | undefined {
+    if (this.useSyncExport) return queue.offerNow(scope, span);
+    if (this.router.dropOnQueueFull) {
+      queue.offer(scope, span);
+      return undefined;
+    }
+    queue.offerBeyondBound(scope, span);
+    return queue.hasRoom() ? undefined : queue.waitForRoom(WAIT_FOR_ROOM_MILLIS);
+  }
+}
+
+function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } {
+  let resolve!: () => void;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+/** One `Span.attributes` entry. */
+export function writeTextAttribute(writer: ProtoWriter, key: string, value: string): void {
+  const pair = writer.begin(0x4a);
+  writer.string(0x0a, key);
+  const any = writer.begin(0x12);
+  writer.string(0x0a, value);
+  writer.end(any);
+  writer.end(pair);
+}

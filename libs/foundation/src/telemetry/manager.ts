@@ -1,0 +1,840 @@
+/**
+ * The one telemetry object of a process, for all its tenants.   Control path: configuration -> [manager]; write path: span() -> router.
+ *
+ * A recording call throws in one case only: there is no tenant at all (`MissingTenantError`). Whatever else goes wrong is counted in
+ * the ledger and logged once; the caller's function runs in any case.
+ */
+import {
+  type Span as ApiSpan,
+  type Attributes,
+  type Context,
+  context as contextApi,
+  createContextKey,
+  type Link,
+  propagation,
+  ROOT_CONTEXT,
+  type SpanContext,
+  type SpanKind,
+  type TimeInput,
+  trace as traceApi,
+} from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import {
+  CompositePropagator,
+  suppressTracing,
+  W3CBaggagePropagator,
+  W3CTraceContextPropagator,
+} from '@opentelemetry/core';
+import {
+  DEPLOYMENT_ENVIRONMENT_NAME,
+  ENVIRONMENT,
+  OPENINFERENCE_PROJECT_NAME,
+  SERVICE_NAME,
+  SERVICE_VERSION,
+  TELEMETRY_SDK_LANGUAGE,
+  TELEMETRY_SDK_NAME,
+  TELEMETRY_SDK_VERSION,
+  TENANT_ID,
+} from './attributes.js';
+import { TelemetryConfig } from './config.js';
+import { TelemetryContext } from './context-keys.js';
+import { type Environment, withEnvironment } from './environment.js';
+import { ConfigurationError, MissingTenantError } from './errors.js';
+import {
+  type ExitParticipant,
+  flushBeforeExit,
+  installExitHandlers as installHandlers,
+  stopFlushBeforeExit,
+} from './exit-handlers.js';
+import { type Clock, systemClock } from './export/clock.js';
+import { DropLog } from './export/drop-log.js';
+import type { ExportTarget, SpanSender } from './export/export-target.js';
+import { Ledger, type LedgerSnapshot } from './export/ledger.js';
+import { otlpTarget } from './export/otlp-target.js';
+import { ExportPipeline, type PipelineStats } from './export/pipeline.js';
+import { consoleLogger, FencedLogger, type PipelineLogger } from './export/pipeline-logger.js';
+import type { RetryPolicy } from './export/retry-policy.js';
+import type { TenantProject } from './export/tenant-project.js';
+import type { ScopeBytes } from './export/tenant-queue.js';
+import { TenantRouter, type TrustRemoteContext } from './export/tenant-router.js';
+import type { ProviderConfig, TelemetryProvider } from './providers/provider.js';
+import { ProviderInstances, type ProviderRegistry, registry as processRegistry } from './registry.js';
+import { NOOP_SPAN, Span, type TelemetrySpan } from './span.js';
+import { type IdGenerator, RandomIdGenerator, SpanClock } from './span-identity.js';
+import { scopeOf, Tracer, TracerProvider } from './tracer.js';
+import { VERSION } from './version.js';
+
+const SCOPE_NAME = '@cogniverse/foundation';
+const DEFAULT_TIMEOUT_MILLIS = 10_000;
+const SINGLETON = Symbol.for('cogniverse.telemetry');
+
+/** Options of `span()` and `startSpan()`. Attributes that are undefined or null are skipped. */
+export interface SpanOptions {
+  /** Default: the ambient tenant, else the parent's. */
+  readonly tenantId?: string | undefined;
+  /** Suffix (`search`) or full name. Default: with `tenantId` the tenant's own service, otherwise the ambient project. */
+  readonly projectName?: string | undefined;
+  readonly attributes?: Readonly<Record<string, unknown>> | undefined;
+  /** Held against the configured level: `search_service`, `backend`, `encoder`, ... */
+  readonly component?: string | undefined;
+  readonly kind?: SpanKind | undefined;
+  readonly links?: Link[] | undefined;
+  readonly startTime?: TimeInput | undefined;
+  /** Default: the active span. One of another tenant is ignored. */
+  readonly parent?: ApiSpan | SpanContext | undefined;
+  /** Begins a new trace. */
+  readonly root?: boolean | undefined;
+}
+
+export interface SessionOptions {
+  readonly tenantId?: string | undefined;
+  /** Recorded as `session.id` on every span started inside. */
+  readonly sessionId: string;
+  readonly projectName?: string | undefined;
+}
+
+export interface ProjectRegistration {
+  readonly tenantId: string;
+  /** Suffix or full name. */
+  readonly projectName: string;
+  /** Where this project's spans go. The configured headers are credentials of the configured endpoint: they do not go along. */
+  readonly otlpEndpoint?: string | undefined;
+  readonly otlpHeaders?: Readonly<Record<string, string>> | undefined;
+  /** Where this project is read from. */
+  readonly httpEndpoint?: string | undefined;
+  readonly useSyncExport?: boolean | undefined;
+}
+
+/** What a manager takes beside its configuration: things that are code. */
+export interface TelemetryManagerOptions {
+  /** Registers `tracerProvider`, and W3C propagation where there is none, with OpenTelemetry's API for the whole process. */
+  readonly asGlobal?: boolean | undefined;
+  /** Which incoming `traceparent` (and link) is believed. Default: none, or what `trustRemoteContext` of the configuration says. */
+  readonly trustRemoteContext?: TrustRemoteContext | undefined;
+  /** Default: `process.env`, read now and never again. */
+  readonly environment?: Environment | undefined;
+  readonly logger?: PipelineLogger | undefined;
+  readonly registry?: ProviderRegistry | undefined;
+  readonly idGenerator?: IdGenerator | undefined;
+  readonly clock?: Clock | undefined;
+  readonly retryPolicy?: RetryPolicy | undefined;
+  /** 0 (included) to 1, for the jitter of retries. */
+  readonly random?: (() => number) | undefined;
+  /** Replaces the write end of every project: spans stay in memory, for tests, or go where no provider takes them. */
+  readonly exportTarget?: ((project: { tenantId: string; projectName: string }) => ExportTarget) | undefined;
+}
+
+/** Whence `getTelemetryManager()` has its configuration. */
+export interface TelemetryConfigSource {
+  getTelemetryConfig(tenantId: string): TelemetryConfig;
+}
+
+export interface TelemetryStats {
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  readonly failedInitializations: number;
+  readonly cachedTenants: number;
+  readonly cachedTracers: number;
+  readonly config: { readonly enabled: boolean; readonly level: string; readonly environment: string };
+  /** The fates of all spans, per tenant and in total; and sizes at this moment. */
+  readonly export: LedgerSnapshot & { readonly pipeline: PipelineStats };
+}
+
+interface Singleton {
+  readonly version: string;
+  readonly manager: TelemetryManager;
+}
+const globals = globalThis as { [SINGLETON]?: Singleton | undefined };
+
+/** Everything a manager does; `TelemetryManager` is the one of the process. Errors of the constructor: `ConfigurationError`. */
+export class Telemetry implements ExitParticipant {
+  readonly config: TelemetryConfig;
+  /** OpenTelemetry's, for instrumentation libraries: spans follow the tenant of their context. */
+  readonly tracerProvider: TracerProvider;
+  readonly #options: TelemetryManagerOptions;
+  readonly #logger: FencedLogger;
+  readonly #ledger: Ledger;
+  readonly #dropLog: DropLog | undefined;
+  readonly #clock: Clock;
+  readonly #pipeline: ExportPipeline;
+  readonly #router: TenantRouter;
+  readonly #providers: ProviderInstances;
+  readonly #registry: ProviderRegistry;
+  readonly #scope: ScopeBytes;
+  readonly #tracers = new WeakMap<TenantProject, Tracer>();
+  /** By full name. */
+  readonly #registrations = new Map<string, ProjectRegistration>();
+  /** Targets without their project's resource, by endpoint. */
+  readonly #baseTargets = new Map<string, ExportTarget>();
+  /** Projects whose provider is still loading. */
+  readonly #opening = new Set<Promise<void>>();
+  readonly #loggedOnce = new Set<string>();
+  /** Spans are recorded at all. */
+  readonly #recording: boolean;
+  #isGlobal = false;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(config: TelemetryConfig, options: TelemetryManagerOptions = {}) {
+    this.config = withEnvironment(config, options.environment ?? process.env);
+    this.config.validate();
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = new FencedLogger(options.logger ?? consoleLogger);
+    const { batchConfig } = this.config;
+    if (batchConfig.logDroppedSpans) {
+      this.#dropLog = new DropLog({
+        logger: this.#logger,
+        maxRatePerMinute: batchConfig.maxDropLogRatePerMinute,
+        clock: this.#clock,
+      });
+    }
+    this.#ledger = new Ledger({ dropLog: this.#dropLog });
+    this.#pipeline = new ExportPipeline({
+      ledger: this.#ledger,
+      maxExportBatchSize: batchConfig.maxExportBatchSize,
+      scheduleDelayMillis: batchConfig.scheduleDelayMillis,
+      exportTimeoutMillis: batchConfig.exportTimeoutMillis,
+      maxQueueBytes: batchConfig.maxQueueBytes,
+      maxRequestsInFlight: batchConfig.maxRequestsInFlight,
+      retryPolicy: options.retryPolicy,
+      clock: this.#clock,
+      logger: options.logger ?? consoleLogger,
+      random: options.random,
+    });
+    this.#registry = options.registry ?? processRegistry;
+    this.#providers = new ProviderInstances({ registry: this.#registry, maxInstances: this.config.maxCachedTenants });
+    this.#router = new TenantRouter({
+      config: this.config,
+      ledger: this.#ledger,
+      clock: this.#clock,
+      spanClock: new SpanClock(this.#clock),
+      ids: options.idGenerator ?? new RandomIdGenerator(),
+      logger: this.#logger,
+      trustRemoteContext: options.trustRemoteContext ?? (() => this.config.trustRemoteContext),
+      openProject: (project) => this.#openProject(project),
+      closeProject: (project) => this.#closeProject(project),
+      registeredTenantOf: (projectName) => this.#registrations.get(projectName)?.tenantId,
+      useSyncExport: (_tenantId, projectName) =>
+        this.#registrations.get(projectName)?.useSyncExport ?? batchConfig.useSyncExport,
+    });
+    this.#recording = this.config.enabled && this.config.level !== 'disabled' && this.config.otlpEnabled;
+    if (!this.#recording) this.#router.off = true;
+    this.tracerProvider = new TracerProvider(this.#router);
+    this.#scope = scopeOf(SCOPE_NAME, VERSION);
+    // Checked here, so that an endpoint that cannot work is found at start and not by the first span.
+    if (this.#recording && options.exportTarget === undefined && this.config.provider === null)
+      this.#baseTarget(undefined);
+    if (this.config.unknownKeys.length > 0) {
+      this.#logger.warn(
+        `Unknown keys of the stored configuration are kept and have no effect: ${this.config.unknownKeys.join(', ')}.`,
+      );
+    }
+    installContextManager();
+    if (options.asGlobal === true) this.#makeGlobal();
+    if (this.config.flushOnExit && this.#recording) flushBeforeExit(this);
+  }
+
+  // Recording.
+
+  /**
+   * Runs `fn` in a new span, which is the active one inside. Ends the span when `fn` returns, or when the promise that it returns is
+   * settled. What `fn` throws is recorded (status ERROR) and thrown on, unchanged. Gives `fn`'s result.
+   *
+   * Errors: `MissingTenantError` if there is no tenant at all.
+   */
+  span<T>(name: string, fn: (span: TelemetrySpan) => T): T;
+  span<T>(name: string, options: SpanOptions, fn: (span: TelemetrySpan) => T): T;
+  span<T>(
+    name: string,
+    optionsOrFn: SpanOptions | ((span: TelemetrySpan) => T),
+    callback?: (span: TelemetrySpan) => T,
+  ): T {
+    const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
+    const options = typeof optionsOrFn === 'function' ? NO_OPTIONS : optionsOrFn;
+    if (!this.#records(options)) return fn(NOOP_SPAN);
+    const active = TelemetryContext.of(contextApi.active());
+    return this.#runSpan(name, options, this.#entered(options, active), fn);
+  }
+
+  /** A span with a session: `session.id` is on it and on every span started inside. Otherwise as `span()`. */
+  sessionSpan<T>(name: string, options: SpanOptions & SessionOptions, fn: (span: TelemetrySpan) => T): T {
+    if (!this.#records(options)) return fn(NOOP_SPAN);
+    const active = TelemetryContext.of(contextApi.active());
+    const entered = withSessionOf(this.#entered(options, active), options.sessionId);
+    return this.#runSpan(name, options, entered, fn);
+  }
+
+  /** Runs `fn` with a session: `session.id` is on every span started inside. No span of its own. */
+  session<T>(options: SessionOptions, fn: () => T): T {
+    if (!this.#recording) return fn();
+    const active = TelemetryContext.of(contextApi.active());
+    return contextApi.with(withSessionOf(this.#entered(options, active), options.sessionId), fn);
+  }
+
+  /**
+   * Runs `fn` with an ambient tenant: calls inside need none. An inbound request's span, which started before its tenant was known, gets it.
+   */
+  withTenant<T>(tenantId: string, fn: () => T): T;
+  withTenant<T>(tenantId: string, options: { readonly projectName?: string | undefined }, fn: () => T): T;
+  withTenant<T>(
+    tenantId: string,
+    optionsOrFn: { readonly projectName?: string | undefined } | (() => T),
+    callback?: () => T,
+  ): T {
+    const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
+    if (!this.#recording) return fn();
+    if (tenantId === undefined || tenantId === null) {
+      throw new MissingTenantError('withTenant() needs a tenant id.');
+    }
+    const projectName = typeof optionsOrFn === 'function' ? undefined : optionsOrFn.projectName;
+    const project = this.#router.project(tenantId, projectName ?? undefined);
+    return contextApi.with(this.#router.enter(TelemetryContext.of(contextApi.active()), project), fn);
+  }
+
+  /** Starts a span that is never the active one by itself. Ends with `end()`, or with its `using` block. */
+  startSpan(name: string, options: SpanOptions = NO_OPTIONS): TelemetrySpan {
+    if (!this.#records(options)) return NOOP_SPAN;
+    const entered = this.#entered(options, TelemetryContext.of(contextApi.active()));
+    return this.#router.start(this.#scope, name, options as { attributes?: Attributes }, entered);
+  }
+
+  /** Runs `fn` with `span` as the active one, in the span's tenant. Does not end it. */
+  withSpan<T>(span: ApiSpan, fn: () => T): T {
+    const active = TelemetryContext.of(contextApi.active());
+    return contextApi.with(this.#router.contextOf(active, span as TelemetrySpan), fn);
+  }
+
+  #records(options: SpanOptions): boolean {
+    return this.#recording && (options.component === undefined || this.config.shouldInstrumentLevel(options.component));
+  }
+
+  /** The context in which the call's span starts. */
+  #entered(options: SpanOptions | SessionOptions, active: TelemetryContext): TelemetryContext {
+    const { tenantId } = options;
+    const projectName = options.projectName ?? undefined;
+    const parent = 'parent' in options ? options.parent : undefined;
+    const from = parent === undefined || parent === null ? active : withParent(active, parent);
+    if (tenantId !== undefined && tenantId !== null) {
+      return this.#router.enter(from, this.#router.project(tenantId, projectName));
+    }
+    const ambient = this.#router.ambientProject(from);
+    if (ambient !== undefined) {
+      if (projectName === undefined || ambient.refused !== undefined) return from;
+      return this.#router.enter(from, this.#router.project(ambient.tenantId, projectName));
+    }
+    // Inside a request whose tenant is not known yet: the span gets it with the request's own.
+    if (from.span instanceof Span) return from;
+    if (this.config.fallbackToDefaultTenant) {
+      return this.#router.enter(from, this.#router.project(this.config.defaultTenantId, projectName));
+    }
+    throw new MissingTenantError(
+      'There is no tenant: give tenantId, or call inside withTenant(). Code that lost its context (a pool, an emitter) has no ambient tenant.',
+    );
+  }
+
+  #runSpan<T>(name: string, options: SpanOptions, entered: TelemetryContext, fn: (span: TelemetrySpan) => T): T {
+    const span = this.#router.start(this.#scope, name, options as { attributes?: Attributes }, entered);
+    const context = span instanceof Span ? this.#router.contextOf(entered, span) : entered;
+    let result: T;
+    try {
+      result = contextApi.with(context, fn, undefined, span);
+    } catch (error) {
+      if (span instanceof Span) span.fail(error);
+      span.end();
+      throw error;
+    }
+    if (isThenable(result)) return endWhenSettled(result, span) as T;
+    span.end();
+    return result;
+  }
+
+  // Tracers, projects, providers.
+
+  /**
+   * An OpenTelemetry `Tracer` bound to a tenant, or undefined if telemetry is off or the names cannot be used. Without a project name its
+   * spans go to the tenant's project as a whole (`tenant_project_template`). Legacy in the reference: prefer `span()`.
+   */
+  getTracer(tenantId: string, projectName?: string): Tracer | undefined {
+    if (!this.#recording) return undefined;
+    const project =
+      projectName === undefined
+        ? this.#router.tenantWideProject(tenantId)
+        : this.#router.project(tenantId, projectName);
+    if (project.refused !== undefined) return undefined;
+    let tracer = this.#tracers.get(project);
+    if (tracer === undefined) {
+      tracer = new Tracer(this.#router, this.#scope, project);
+      this.#tracers.set(project, tracer);
+    }
+    return tracer;
+  }
+
+  /**
+   * Settings of one project, in place of the configuration's; at once also where the project is live.
+   *
+   * Errors: `InvalidNameError`, `ProjectCollisionError`, `ConfigurationError` for an endpoint that cannot work or too many projects.
+   */
+  registerProject(registration: ProjectRegistration): void {
+    const { tenantId, otlpEndpoint } = registration;
+    const fullName = this.#router.requireProjectName(tenantId, registration.projectName);
+    const limit = this.config.maxCachedTenants * this.config.maxProjectsPerTenant;
+    if (this.#registrations.size >= limit && !this.#registrations.has(fullName)) {
+      throw new ConfigurationError(
+        `${limit} projects are registered already. Raise maxCachedTenants (${this.config.maxCachedTenants}) or maxProjectsPerTenant.`,
+      );
+    }
+    if (otlpEndpoint !== undefined) this.#baseTarget(registration);
+    this.#registrations.set(fullName, { ...registration });
+    if (this.config.provider !== null) this.#providers.forget(this.config.provider, tenantId, fullName);
+    const live = this.#router.liveProject(tenantId, fullName);
+    if (live === undefined) return;
+    live.useSyncExport = registration.useSyncExport ?? this.config.batchConfig.useSyncExport;
+    this.#openProject(live);
+  }
+
+  /**
+   * The provider of a tenant's project, for reading back.
+   *
+   * Errors: `InvalidNameError`, `ProjectCollisionError`, `ProviderNotFoundError`, `ProviderLoadError`, or the provider's own.
+   */
+  async getProvider(tenantId: string, projectName?: string): Promise<TelemetryProvider> {
+    const fullName = this.#router.requireProjectName(tenantId, projectName);
+    const name = this.#registry.resolveName(this.config.provider);
+    return this.#providers.get(name, this.#providerConfig(tenantId, fullName), false);
+  }
+
+  /** A handle bound to one tenant. Errors: `InvalidNameError`, `ProjectCollisionError`. */
+  tenant(tenantId: string, options: { readonly projectName?: string | undefined } = {}): TenantTelemetry {
+    this.#router.requireProjectName(tenantId, options.projectName);
+    return new TenantTelemetry(this, tenantId, options.projectName);
+  }
+
+  #providerConfig(tenantId: string, projectName: string): ProviderConfig {
+    const registration = this.#registrations.get(projectName);
+    return {
+      tenantId,
+      projectName,
+      otlpEndpoint: registration?.otlpEndpoint ?? this.config.otlpEndpoint,
+      httpEndpoint: registration?.httpEndpoint,
+      options: this.config.providerConfig,
+    };
+  }
+
+  #openProject(project: TenantProject): void {
+    const { provider } = this.config;
+    if (this.#options.exportTarget !== undefined) {
+      this.#attach(project, this.#options.exportTarget(project));
+      return;
+    }
+    if (provider === null) {
+      this.#attachOtlp(project);
+      return;
+    }
+    // The provider may take the bytes itself; until it has said so, spans wait in the project.
+    const opening = this.#providerTarget(provider, project)
+      .then((target) => (target === undefined ? this.#attachOtlp(project) : this.#attach(project, target)))
+      .catch((error: unknown) => {
+        this.#router.failedInitializations += 1;
+        this.#warnOnce(
+          `provider ${provider}`,
+          `Telemetry provider "${provider}" takes no spans (${String(error)}); they go to ${this.config.otlpEndpoint} over OTLP.`,
+        );
+        this.#attachOtlp(project);
+      })
+      .finally(() => this.#opening.delete(opening));
+    this.#opening.add(opening);
+  }
+
+  async #providerTarget(name: string, project: TenantProject): Promise<ExportTarget | undefined> {
+    const { tenantId, projectName } = project;
+    const config = this.#providerConfig(tenantId, projectName);
+    const provider = await this.#providers.get(name, config, true);
+    return provider.configureSpanExport({
+      endpoint: config.otlpEndpoint,
+      projectName,
+      tenantId,
+      useBatchExport: !project.useSyncExport,
+    });
+  }
+
+  #attachOtlp(project: TenantProject): void {
+    try {
+      this.#attach(project, this.#baseTarget(this.#registrations.get(project.projectName)));
+    } catch (error) {
+      // The configured endpoint was checked at start; with a provider it is first used here.
+      this.#router.failedInitializations += 1;
+      this.#warnOnce('endpoint', `Spans cannot be exported: ${String(error)}`);
+    }
+  }
+
+  #attach(project: TenantProject, target: ExportTarget): void {
+    const before = project.queue;
+    const attributes = new Map([...this.#resourceAttributes(project), ...target.resourceAttributes]);
+    const queue = this.#pipeline.openProject({
+      tenantId: project.tenantId,
+      projectName: project.projectName,
+      target: withoutOwnSpans({ ...target, resourceAttributes: attributes, createSender: () => target.createSender() }),
+      maxQueueSize: this.config.batchConfig.maxQueueSize,
+    });
+    project.open(queue);
+    if (before !== undefined && before !== queue) this.#pipeline.closeProject(before);
+    if (project.cachedTenant?.live === false) this.#pipeline.closeProject(queue);
+  }
+
+  #closeProject(project: TenantProject): void {
+    if (project.queue !== undefined) this.#pipeline.closeProject(project.queue);
+    if (this.config.provider !== null) {
+      this.#providers.release(this.config.provider, project.tenantId, project.projectName);
+    }
+  }
+
+  #baseTarget(registration: ProjectRegistration | undefined): ExportTarget {
+    const { config } = this;
+    const overridden = registration?.otlpEndpoint;
+    const headers = overridden === undefined ? config.otlpHeaders : (registration?.otlpHeaders ?? {});
+    const key = JSON.stringify([overridden, headers]);
+    let target = this.#baseTargets.get(key);
+    if (target === undefined) {
+      target = otlpTarget({
+        endpoint: overridden ?? config.otlpEndpoint,
+        protocol: overridden === undefined ? config.otlpProtocol : 'auto',
+        useTls: overridden === undefined && config.levelOf('otlpUseTls') !== 'default' ? config.otlpUseTls : undefined,
+        headers,
+        compression: config.otlpCompression,
+        maxSpanBytes: config.batchConfig.maxSpanBytes,
+        clock: this.#options.clock,
+      });
+      this.#baseTargets.set(key, target);
+    }
+    return target;
+  }
+
+  #resourceAttributes(project: TenantProject): [string, string][] {
+    const { config } = this;
+    return [
+      ...Object.entries(config.extraResourceAttributes),
+      [SERVICE_NAME, config.serviceName],
+      [SERVICE_VERSION, config.serviceVersion],
+      [ENVIRONMENT, config.environment],
+      [DEPLOYMENT_ENVIRONMENT_NAME, config.environment],
+      [TENANT_ID, project.tenantId],
+      [OPENINFERENCE_PROJECT_NAME, project.projectName],
+      [TELEMETRY_SDK_NAME, 'cogniverse'],
+      [TELEMETRY_SDK_LANGUAGE, 'nodejs'],
+      [TELEMETRY_SDK_VERSION, VERSION],
+    ];
+  }
+
+  #warnOnce(key: string, message: string): void {
+    if (this.#loggedOnce.has(key)) return;
+    this.#loggedOnce.add(key);
+    this.#logger.warn(message);
+  }
+
+  // Flush, end, figures.
+
+  /** Sends what waits. True only if every span that ended before the call reached its backend; false after `timeoutMillis` at the latest. */
+  async forceFlush(timeoutMillis: number = DEFAULT_TIMEOUT_MILLIS): Promise<boolean> {
+    const deadline = this.#clock.monotonicMillis() + timeoutMillis;
+    const heldBefore = this.#router.heldSpans;
+    const opened = await this.#waitForOpening(timeoutMillis);
+    const left = Math.max(0, deadline - this.#clock.monotonicMillis());
+    const exported = await this.#pipeline.forceFlush(left);
+    return opened && exported && heldBefore === 0;
+  }
+
+  /** Flushes, then stops, once. Spans that end later are counted `already_shutdown`. Returns in time also when a backend is gone. */
+  shutdown(timeoutMillis: number = DEFAULT_TIMEOUT_MILLIS): Promise<void> {
+    this.#shutdown ??= this.#stop(timeoutMillis);
+    return this.#shutdown;
+  }
+
+  async #stop(timeoutMillis: number): Promise<void> {
+    const deadline = this.#clock.monotonicMillis() + timeoutMillis;
+    this.#router.settleHeld();
+    this.#router.stop();
+    stopFlushBeforeExit(this);
+    if (this.#isGlobal) traceApi.disable();
+    await this.#waitForOpening(timeoutMillis);
+    for (const project of this.#router.projectsWithEarlySpans()) project.dropEarly();
+    await this.#pipeline.shutdown(Math.max(0, deadline - this.#clock.monotonicMillis()));
+    for (const result of await this.#providers.shutdown()) {
+      if (result.status === 'rejected')
+        this.#logger.warn(`A telemetry provider did not close: ${String(result.reason)}`);
+    }
+    this.#dropLog?.close();
+  }
+
+  /** Waits until every live project's destination is known. */
+  async #waitForOpening(timeoutMillis: number): Promise<boolean> {
+    if (this.#opening.size === 0) return true;
+    const { promise, cancel } = this.#timeout(timeoutMillis);
+    const inTime = await Promise.race([Promise.all(this.#opening).then(() => true), promise]);
+    cancel();
+    return inTime;
+  }
+
+  #timeout(millis: number): { promise: Promise<false>; cancel: () => void } {
+    let cancel!: () => void;
+    const promise = new Promise<false>((resolve) => {
+      const timer = this.#clock.schedule(millis, () => resolve(false), true);
+      cancel = () => timer.cancel();
+    });
+    return { promise, cancel };
+  }
+
+  /** The fates of all spans as counters, sizes, and the reference's figures. */
+  getStats(): TelemetryStats {
+    return {
+      ...this.#router.figures,
+      failedInitializations: this.#router.failedInitializations,
+      config: { enabled: this.config.enabled, level: this.config.level, environment: this.config.environment },
+      export: { ...this.#ledger.snapshot(), pipeline: this.#pipeline.stats() },
+    };
+  }
+
+  /** The first equation between the fates of spans that does not hold, in words, or null. */
+  audit(): string | null {
+    const found = this.#pipeline.audit();
+    if (found !== null) return found;
+    const { held } = this.#ledger.total();
+    const waiting = this.#router.waitingSpans;
+    return held === waiting ? null : `${waiting} spans are held, the ledger says ${held}`;
+  }
+
+  /** See `ExitParticipant`. */
+  hasPendingSpans(): boolean {
+    const { queued, inFlight, held } = this.#ledger.total();
+    return queued + inFlight + held > 0;
+  }
+
+  /** See `ExitParticipant`. */
+  flushAtExit(timeoutMillis: number): Promise<unknown> {
+    this.#router.settleHeld();
+    return this.forceFlush(timeoutMillis);
+  }
+
+  /**
+   * Shuts down on SIGTERM, SIGINT and an uncaught exception, 5 s at most; the process then ends as it would have. Gives a function that
+   * removes the handlers.
+   */
+  installExitHandlers(): () => void {
+    return installHandlers(this);
+  }
+
+  #makeGlobal(): void {
+    if (traceApi.setGlobalTracerProvider(this.tracerProvider)) this.#isGlobal = true;
+    else this.#logger.warn('Another tracer provider is registered with OpenTelemetry already: asGlobal has no effect.');
+    if (propagation.fields().length === 0) {
+      propagation.setGlobalPropagator(
+        new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
+      );
+    }
+  }
+}
+
+/** The process's manager. */
+export class TelemetryManager extends Telemetry {
+  /**
+   * The first call makes the process's manager, a later one gives the same object. A later, different configuration is ignored, and one
+   * log line names the fields that differ.
+   *
+   * Errors: `ConfigurationError` without configuration on the first call, for values that cannot be used, and beside another major
+   * version of this package.
+   */
+  // biome-ignore lint/correctness/noUnreachableSuper: a singleton by `new`, as in the reference
+  constructor(config?: TelemetryConfig, options: TelemetryManagerOptions = {}) {
+    const existing = existingManager();
+    if (existing !== undefined) {
+      const fields = config === undefined ? [] : ignoredFields(existing, config, options);
+      if (fields.length > 0) {
+        new FencedLogger(options.logger ?? consoleLogger).warn(
+          `The telemetry manager exists already; ignored from the second configuration: ${fields.join(', ')}.`,
+        );
+      }
+      // biome-ignore lint/correctness/noConstructorReturn: see above
+      return existing;
+    }
+    if (config === undefined) {
+      throw new ConfigurationError(
+        'The first TelemetryManager needs a configuration: new TelemetryManager(new TelemetryConfig({ ... })), or getTelemetryManager().',
+      );
+    }
+    super(config, options);
+    globals[SINGLETON] = { version: VERSION, manager: this };
+  }
+
+  /** For tests: shuts the process's manager down and forgets it. */
+  static async reset(): Promise<void> {
+    const manager = globals[SINGLETON]?.manager;
+    globals[SINGLETON] = undefined;
+    await manager?.shutdown();
+  }
+}
+
+const NO_OPTIONS: SpanOptions = Object.freeze({});
+
+/** The manager's calls with the tenant filled in. */
+export class TenantTelemetry {
+  readonly tenantId: string;
+  readonly projectName: string | undefined;
+  readonly #manager: Telemetry;
+
+  constructor(manager: Telemetry, tenantId: string, projectName: string | undefined) {
+    this.#manager = manager;
+    this.tenantId = tenantId;
+    this.projectName = projectName;
+  }
+
+  span<T>(name: string, fn: (span: TelemetrySpan) => T): T;
+  span<T>(name: string, options: Omit<SpanOptions, 'tenantId'>, fn: (span: TelemetrySpan) => T): T;
+  span<T>(
+    name: string,
+    optionsOrFn: Omit<SpanOptions, 'tenantId'> | ((span: TelemetrySpan) => T),
+    callback?: (span: TelemetrySpan) => T,
+  ): T {
+    return typeof optionsOrFn === 'function'
+      ? this.#manager.span(name, this.#bound({}), optionsOrFn)
+      : this.#manager.span(name, this.#bound(optionsOrFn), callback!);
+  }
+
+  sessionSpan<T>(
+    name: string,
+    options: Omit<SpanOptions & SessionOptions, 'tenantId'>,
+    fn: (span: TelemetrySpan) => T,
+  ): T {
+    return this.#manager.sessionSpan(name, this.#bound(options), fn);
+  }
+
+  session<T>(options: Omit<SessionOptions, 'tenantId'>, fn: () => T): T {
+    return this.#manager.session(this.#bound(options), fn);
+  }
+
+  startSpan(name: string, options: Omit<SpanOptions, 'tenantId'> = {}): TelemetrySpan {
+    return this.#manager.startSpan(name, this.#bound(options));
+  }
+
+  /** Runs `fn` with this tenant as the ambient one. */
+  run<T>(fn: () => T): T {
+    return this.#manager.withTenant(this.tenantId, { projectName: this.projectName }, fn);
+  }
+
+  getTracer(): Tracer | undefined {
+    return this.#manager.getTracer(this.tenantId, this.projectName);
+  }
+
+  getProvider(): Promise<TelemetryProvider> {
+    return this.#manager.getProvider(this.tenantId, this.projectName);
+  }
+
+  #bound<T extends { readonly projectName?: string | undefined }>(options: T): T & { tenantId: string } {
+    return { ...options, tenantId: this.tenantId, projectName: options.projectName ?? this.projectName };
+  }
+}
+
+/** A manager without the singleton: for tests, and for hosts that run two. Errors: `ConfigurationError`. */
+export function createTelemetry(config: TelemetryConfig, options?: TelemetryManagerOptions): Telemetry {
+  return new Telemetry(config, options);
+}
+
+/**
+ * The process's manager. The first call makes it, from `source` (default: defaults and the environment), for the tenant `tenantId`.
+ *
+ * Errors: `ConfigurationError`.
+ */
+export function getTelemetryManager(
+  options: TelemetryManagerOptions & { readonly source?: TelemetryConfigSource; readonly tenantId?: string } = {},
+): TelemetryManager {
+  const existing = existingManager();
+  if (existing !== undefined) return existing;
+  const { source, tenantId, ...managerOptions } = options;
+  const initial = new TelemetryConfig();
+  const config = source?.getTelemetryConfig(tenantId ?? initial.defaultTenantId) ?? initial;
+  return new TelemetryManager(config, managerOptions);
+}
+
+function existingManager(): TelemetryManager | undefined {
+  const singleton = globals[SINGLETON];
+  if (singleton === undefined) return undefined;
+  const major = (version: string): string => version.split('.')[0]!;
+  if (major(singleton.version) !== major(VERSION)) {
+    throw new ConfigurationError(
+      `This process has a telemetry manager of @cogniverse/foundation ${singleton.version} already, which does not fit ${VERSION}. ` +
+        'Install one version only.',
+    );
+  }
+  return singleton.manager;
+}
+
+function ignoredFields(
+  existing: TelemetryManager,
+  config: TelemetryConfig,
+  options: TelemetryManagerOptions,
+): string[] {
+  return withEnvironment(config, options.environment ?? process.env).differencesTo(existing.config);
+}
+
+/** OpenTelemetry's context needs a manager to follow `await`; one that is there already is used. */
+function installContextManager(): void {
+  const probe = createContextKey('cogniverse.probe');
+  const isThere = contextApi.with(
+    ROOT_CONTEXT.setValue(probe, true),
+    () => contextApi.active().getValue(probe) === true,
+  );
+  if (!isThere) contextApi.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+}
+
+function withSessionOf(context: TelemetryContext, sessionId: unknown): TelemetryContext {
+  return context.with(context.span, context.project, typeof sessionId === 'string' ? sessionId : undefined);
+}
+
+function withParent(active: TelemetryContext, parent: ApiSpan | SpanContext): TelemetryContext {
+  const span = 'spanContext' in parent ? parent : traceApi.wrapSpanContext(parent);
+  return active.with(span, active.project, active.sessionId);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if (value instanceof Promise) return true;
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  try {
+    return typeof (value as { then?: unknown }).then === 'function';
+  } catch {
+    return false; // a `then` that throws when it is read is not awaited by anyone
+  }
+}
+
+/** One `then` only: a lazy thenable (a query builder) runs once. */
+function endWhenSettled(result: PromiseLike<unknown>, span: TelemetrySpan): Promise<unknown> {
+  const promise = result instanceof Promise ? result : Promise.resolve(result);
+  return promise.then(
+    (value) => {
+      span.end();
+      const delivery = span instanceof Span ? span.delivery : undefined;
+      return delivery === undefined ? value : delivery.then(() => value);
+    },
+    (error: unknown) => {
+      if (span instanceof Span) span.fail(error);
+      span.end();
+      const delivery = span instanceof Span ? span.delivery : undefined;
+      if (delivery === undefined) throw error;
+      return delivery.then(() => {
+        throw error;
+      });
+    },
+  );
+}
+
+/** The target with senders whose own requests make no spans, whatever instrumentation there is and in whose context the send runs. */
+function withoutOwnSpans(target: ExportTarget): ExportTarget {
+  return {
+    ...target,
+    createSender(): SpanSender {
+      const sender = target.createSender();
+      const quiet: Context = suppressTracing(ROOT_CONTEXT);
+      return {
+        send: (body, options) => contextApi.with(quiet, () => sender.send(body, options)),
+        close: () => contextApi.with(quiet, () => sender.close()),
+      };
+    },
+  };
+}

@@ -1,0 +1,254 @@
+import {
+  InvalidNameError,
+  MissingTenantError,
+  TelemetryConfig,
+  TelemetryManager,
+} from '@cogniverse/foundation/telemetry';
+import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { afterEach, describe, expect, it } from 'vitest';
+import { recordingTelemetry } from './recording-target.js';
+
+describe('span()', () => {
+  it('records a span with the default attributes, in the project of the tenant and its service', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    expect(
+      telemetry.span('search', { tenantId: 'acme', attributes: { query: 'cats', top_k: 10, none: null } }, () => 42),
+    ).toBe(42);
+    const span = (await flushed()).named('search');
+    expect(span.project).toBe('cogniverse-acme-video-search');
+    expect(Object.fromEntries(span.attributes)).toEqual({
+      query: 'cats',
+      top_k: 10n,
+      'tenant.id': 'acme',
+      'service.name': 'video-search',
+      environment: 'development',
+    });
+    expect(span).toMatchObject({ kind: 1, parentSpanId: '', flags: 0x101, status: { code: 0, message: '' } });
+    expect(span.endTimeUnixNano).toBeGreaterThanOrEqual(span.startTimeUnixNano);
+    expect(Number(span.startTimeUnixNano / 1_000_000n)).toBeGreaterThan(Date.now() - 60_000);
+    expect(telemetry.getStats()).toMatchObject({ cachedTenants: 1, cacheMisses: 1, failedInitializations: 0 });
+    expect(telemetry.getStats().export.tenants['acme']).toMatchObject({ started: 1, ended: 1, exported: 1 });
+  });
+
+  it('makes one trace of nested spans, across await', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    await telemetry.span('outer', { tenantId: 'acme' }, async () => {
+      await Promise.resolve();
+      await telemetry.span('inner', async () => telemetry.span('innermost', () => undefined));
+    });
+    const received = await flushed();
+    const [outer, inner, innermost] = ['outer', 'inner', 'innermost'].map((name) => received.named(name));
+    expect(inner!.parentSpanId).toBe(outer!.spanId);
+    expect(innermost!.parentSpanId).toBe(inner!.spanId);
+    expect(new Set(received.spans.map((span) => span.traceId)).size).toBe(1);
+  });
+
+  it('records what the callback throws once, sets the status, and throws it on unchanged', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    const error = new TypeError('no such index');
+    expect(() =>
+      telemetry.span('sync', { tenantId: 'acme' }, () => {
+        throw error;
+      }),
+    ).toThrow(error);
+    await expect(
+      telemetry.span('async', { tenantId: 'acme' }, async (span) => {
+        span.recordException(error);
+        throw error;
+      }),
+    ).rejects.toBe(error);
+    const received = await flushed();
+    for (const name of ['sync', 'async']) {
+      const { events, status } = received.named(name);
+      expect(status).toEqual({ code: SpanStatusCode.ERROR, message: 'no such index' });
+      expect(events.map((event) => event.name)).toEqual(['exception']);
+      expect(events[0]!.attributes.get('exception.type')).toBe('TypeError');
+      expect(events[0]!.attributes.get('exception.message')).toBe('no such index');
+      expect(events[0]!.attributes.get('exception.stacktrace')).toContain('manager.test');
+    }
+  });
+
+  it('throws on whatever was thrown, also what is no error', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    const hostile = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('trap');
+        },
+        getPrototypeOf: () => {
+          throw new Error('trap');
+        },
+      },
+    );
+    for (const thrown of [undefined, null, 'text', 7, Symbol('s'), Object.create(null), hostile]) {
+      await expect(
+        telemetry.span('failing', { tenantId: 'acme' }, async () => {
+          throw thrown;
+        }),
+      ).rejects.toBe(thrown);
+    }
+    expect((await flushed()).spans.every((span) => span.status.code === 2)).toBe(true);
+  });
+
+  it('gives the value of a thenable, and runs a lazy one once', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    let runs = 0;
+    const lazy = {
+      // biome-ignore lint/suspicious/noThenProperty: a query builder is such an object
+      then: (resolve: (rows: string[]) => void) => {
+        runs += 1;
+        resolve(['row']);
+      },
+    };
+    expect(await telemetry.span('query', { tenantId: 'acme' }, () => lazy)).toEqual(['row']);
+    expect(runs).toBe(1);
+    await flushed();
+  });
+
+  it('throws MissingTenantError without any tenant, and uses the default tenant where that is configured', async () => {
+    const strict = recordingTelemetry();
+    expect(() => strict.telemetry.span('lost', () => 1)).toThrow(MissingTenantError);
+    expect(() => strict.telemetry.startSpan('lost')).toThrow(MissingTenantError);
+    const lenient = recordingTelemetry({ fallbackToDefaultTenant: true });
+    lenient.telemetry.span('lost', () => 1);
+    expect((await lenient.flushed()).named('lost').tenant).toBe('default');
+  });
+
+  it('never throws on a tenant id that cannot be used: the function runs, the span is counted invalid, one line is logged', async () => {
+    const { telemetry, flushed, warnings } = recordingTelemetry();
+    telemetry.withTenant('acme', () => {
+      for (const tenantId of ['../etc', '', 'a/b', 'x'.repeat(200), 17 as unknown as string]) {
+        for (const _ of [1, 2]) {
+          expect(
+            telemetry.span('bad', { tenantId }, (span) => {
+              // Nothing inside is recorded for the tenant around it.
+              telemetry.span('inner', () => undefined);
+              return span.isRecording();
+            }),
+          ).toBe(false);
+        }
+      }
+    });
+    expect((await flushed()).spans).toEqual([]);
+    expect(warnings).toHaveLength(5);
+    expect(telemetry.getStats().export.total.dropped).toEqual({ invalid: 20 });
+    expect(() => telemetry.tenant('a/b')).toThrow(InvalidNameError);
+    expect(() => telemetry.registerProject({ tenantId: 'a/b', projectName: 'x' })).toThrow(InvalidNameError);
+    await expect(telemetry.getProvider('a/b')).rejects.toThrow(InvalidNameError);
+  });
+
+  it('runs the function with a span that does nothing when telemetry is off, or the level leaves the component out', async () => {
+    for (const config of [{ enabled: false }, { level: 'disabled' }, { otlpEnabled: false }] as const) {
+      const { telemetry, flushed } = recordingTelemetry(config);
+      expect(telemetry.span('off', { tenantId: 'acme' }, (span) => span.isRecording())).toBe(false);
+      telemetry.tracerProvider.getTracer('http').startSpan('off').end();
+      expect(telemetry.getTracer('acme')).toBeUndefined();
+      expect((await flushed()).spans).toEqual([]);
+      expect(telemetry.getStats().export.total.ended).toBe(0);
+    }
+    const { telemetry, flushed } = recordingTelemetry({ level: 'basic' });
+    telemetry.span('encode', { tenantId: 'acme', component: 'encoder' }, () => undefined);
+    telemetry.span('search', { tenantId: 'acme', component: 'search_service' }, () => undefined);
+    telemetry.span('plain', { tenantId: 'acme' }, () => undefined);
+    expect((await flushed()).spans.map((span) => span.name)).toEqual(['search', 'plain']);
+  });
+
+  it('takes project names as suffixes or in full, and keeps the ambient project for calls that name no tenant', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    telemetry.span('a', { tenantId: 'acme', projectName: 'search' }, () => telemetry.span('a.child', () => undefined));
+    telemetry.span('b', { tenantId: 'acme', projectName: 'cogniverse-acme-search' }, () => undefined);
+    telemetry.withTenant('acme', () => telemetry.span('c', { projectName: 'other' }, () => undefined));
+    telemetry.getTracer('acme')!.startSpan('d').end();
+    const received = await flushed();
+    expect(received.inProject('cogniverse-acme-search')).toEqual(['a.child', 'a', 'b']);
+    expect(received.inProject('cogniverse-acme-other')).toEqual(['c']);
+    expect(received.inProject('cogniverse-acme')).toEqual(['d']);
+  });
+});
+
+describe('startSpan() and withSpan()', () => {
+  it('ends a span with its block, and makes it active on request only', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    {
+      using span = telemetry.startSpan('manual', {
+        tenantId: 'acme',
+        kind: SpanKind.CLIENT,
+        startTime: new Date(1_700_000_000_000),
+      });
+      expect(trace.getActiveSpan()).toBeUndefined();
+      telemetry.withSpan(span, () => telemetry.span('child', () => undefined));
+    }
+    const received = await flushed();
+    expect(received.named('manual')).toMatchObject({ kind: 3, startTimeUnixNano: 1_700_000_000_000_000_000n });
+    expect(received.named('child').parentSpanId).toBe(received.named('manual').spanId);
+  });
+});
+
+describe('sessions', () => {
+  it('put session.id on every span inside, at any depth and across await, and on none outside', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    await telemetry.sessionSpan('turn', { tenantId: 'acme', sessionId: 's1' }, async () => {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      telemetry.tracerProvider.getTracer('lib').startActiveSpan('lib', (span) => {
+        telemetry.span('deep', { tenantId: 'acme' }, () => undefined);
+        span.end();
+      });
+      telemetry.span('other tenant', { tenantId: 'globex' }, () => undefined);
+    });
+    telemetry.session({ tenantId: 'acme', sessionId: 's2', projectName: 'chat' }, () =>
+      telemetry.span('in session', () => undefined),
+    );
+    telemetry.span('outside', { tenantId: 'acme' }, () => undefined);
+    const received = await flushed();
+    const sessions = Object.fromEntries(received.spans.map((span) => [span.name, span.attributes.get('session.id')]));
+    expect(sessions).toEqual({
+      turn: 's1',
+      lib: 's1',
+      deep: 's1',
+      'other tenant': undefined,
+      'in session': 's2',
+      outside: undefined,
+    });
+    expect(received.named('in session').project).toBe('cogniverse-acme-chat');
+  });
+});
+
+describe('tenant()', () => {
+  it('gives a handle with the tenant filled in', async () => {
+    const { telemetry, flushed } = recordingTelemetry();
+    const acme = telemetry.tenant('acme', { projectName: 'search' });
+    acme.span('by handle', () => telemetry.span('inside', () => undefined));
+    acme.run(() => telemetry.span('by run', () => undefined));
+    acme.startSpan('started').end();
+    expect((await flushed()).inProject('cogniverse-acme-search')).toEqual(['inside', 'by handle', 'by run', 'started']);
+  });
+});
+
+describe('the singleton', () => {
+  afterEach(() => TelemetryManager.reset());
+
+  it('is one object; a second, different configuration is ignored with one line that names the fields', () => {
+    expect(() => new TelemetryManager()).toThrow(/getTelemetryManager/);
+    const warnings: string[] = [];
+    const options = { environment: {}, logger: { warn: (message: string) => warnings.push(message) } };
+    const first = new TelemetryManager(new TelemetryConfig({ serviceName: 'one' }), options);
+    expect(new TelemetryManager()).toBe(first);
+    expect(new TelemetryManager(new TelemetryConfig({ serviceName: 'one' }), options)).toBe(first);
+    expect(warnings).toEqual([]);
+    expect(new TelemetryManager(new TelemetryConfig({ serviceName: 'two' }), options)).toBe(first);
+    expect(first.config.serviceName).toBe('one');
+    expect(warnings).toEqual([expect.stringContaining('service_name')]);
+  });
+});
+
+it('keeps no baggage of one tenant in the context of another', () => {
+  const { telemetry } = recordingTelemetry();
+  telemetry.withTenant('acme', () => {
+    const withBaggage = propagation.setBaggage(context.active(), propagation.createBaggage({ secret: { value: 'x' } }));
+    context.with(withBaggage, () => {
+      telemetry.withTenant('acme', () => expect(propagation.getActiveBaggage()?.getEntry('secret')?.value).toBe('x'));
+      telemetry.withTenant('globex', () => expect(propagation.getActiveBaggage()).toBeUndefined());
+    });
+  });
+});
