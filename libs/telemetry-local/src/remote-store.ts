@@ -50,7 +50,7 @@ export const remoteStoreSchema = z.strictObject({
   /** Base URL of the server, for example `http://127.0.0.1:6006`. */
   endpoint: z.string(),
   /** Sent as `Authorization: Bearer`. */
-  apiKey: z.string().min(1).optional(),
+  apiKey: z.string().min(1, 'must not be empty').optional(),
   /** Time for one attempt, from request to the last byte of the answer, in milliseconds. */
   timeoutMillis: z.int().positive().default(30_000),
   /** Further attempts of a read that got no answer. What writes is never tried twice. */

@@ -1,0 +1,83 @@
+/**
+ * Group commit over one connection: changes that wait while another commits share the next transaction.   Meta store: [commit-queue].
+ */
+import type { DuckDBConnection } from '@duckdb/node-api';
+
+/**
+ * One change. It checks first and writes after, so that an error of its own (a name that is taken) leaves the transaction as it was.
+ * It may run twice, and must then do the same again.
+ */
+export type Change<T> = (connection: DuckDBConnection) => Promise<T>;
+
+interface Waiting {
+  readonly change: Change<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** Changes in one transaction; bounds how long the first of them waits. */
+const MAX_CHANGES = 200;
+
+export class CommitQueue {
+  readonly #connection: DuckDBConnection;
+  /** Whether an error came from a change's own check, and not from the database. */
+  readonly #isRefusal: (error: unknown) => boolean;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(connection: DuckDBConnection, isRefusal: (error: unknown) => boolean) {
+    this.#connection = connection;
+    this.#isRefusal = isRefusal;
+  }
+
+  /** Resolves when the change is on disk; rejects with its own error, or the database's. */
+  commit<T>(change: Change<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ change, resolve: resolve as (value: unknown) => void, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  async drained(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_CHANGES);
+      try {
+        await this.#together(batch);
+      } catch {
+        // The database refused the transaction as a whole: each change alone, so that only the one at fault hears of it.
+        for (const one of batch) await this.#together([one]).catch(one.reject);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #together(batch: readonly Waiting[]): Promise<void> {
+    const outcomes: Outcome[] = [];
+    await this.#connection.run('BEGIN');
+    try {
+      for (const { change } of batch) {
+        try {
+          outcomes.push({ value: await change(this.#connection) });
+        } catch (error) {
+          if (!this.#isRefusal(error)) throw error;
+          outcomes.push({ error });
+        }
+      }
+      await this.#connection.run('COMMIT');
+    } catch (error) {
+      await this.#connection.run('ROLLBACK').catch(() => undefined); // a failed COMMIT has ended the transaction already
+      throw error;
+    }
+    batch.forEach(({ resolve, reject }, index) => {
+      const outcome = outcomes[index]!;
+      if ('error' in outcome) reject(outcome.error);
+      else resolve(outcome.value);
+    });
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Metrics over the spans of one project, in buckets of time and in groups.   Read path: store -> [metrics] -> snapshot -> DuckDB.
+ *
+ * Counts of spans, tokens, cost and attributes belong to the bucket in which their span starts. Trace metrics (`trace_count`, `error_rate`,
+ * `latency_*`) belong to the bucket in which the trace starts; a trace is what of its spans starts in the range. Grouped, a trace counts in
+ * every group that one of its spans is in, with its whole latency and state; spans without a value are in no group.
+ */
+import {
+  InvalidQueryError,
+  METRIC_NAMES,
+  type MetricPoint,
+  type ProjectRef,
+  type StoreMetricQuery,
+} from '@cogniverse/foundation/telemetry';
+import type { DuckDBListValue } from '@duckdb/node-api';
+import type { SqlRows } from '../database.js';
+import { attributeNumberSql, attributeTextSql } from '../query/attribute-condition.js';
+import { TRACE_LATENCY_NANOS } from '../query/project-query.js';
+import { nanosRange, requireProject, requireText, shown } from '../query/query-input.js';
+import type { SqlBuilder } from '../query/sql-builder.js';
+import type { NanosRange } from '../snapshot.js';
+import { isoTime } from './iso-time.js';
+
+/** What metrics need of the engine. */
+export interface SpanSource {
+  withSpans<T>(
+    project: ProjectRef,
+    range: NanosRange,
+    fn: (spans: { source: string; sql: SqlBuilder; run: (statement: string) => Promise<SqlRows> }) => Promise<T>,
+  ): Promise<T>;
+}
+
+type AttributeAggregate = 'mean' | 'sum' | 'min' | 'max' | 'p95';
+
+const ATTRIBUTE_METRIC = /^attribute:(.+):(mean|sum|min|max|p95)$/s;
+const GROUPS = { name: 'name', kind: 'span_kind', model: 'model', session: 'session_id', tenant: 'tenant_id' } as const;
+const MAX_METRICS = 50;
+const MAX_POINTS = 100_000;
+const LATENCY_PERCENTILES: Readonly<Record<string, number>> = {
+  latency_p50: 0.5,
+  latency_p95: 0.95,
+  latency_p99: 0.99,
+};
+
+/** A metric over the rows of spans in one bucket and group: what is taken of a row, and how the rows are put together. */
+interface SpanMetric {
+  input(sql: SqlBuilder): string;
+  aggregate(column: string): string;
+}
+
+/** `fsum` rounds once, not with each addend. */
+const sumOf = (input: SpanMetric['input']): SpanMetric => ({ input, aggregate: (column) => `fsum(${column})` });
+
+const SPAN_METRICS: Readonly<Record<string, SpanMetric>> = {
+  span_count: { input: () => '1', aggregate: (column) => `count(${column})` },
+  tokens_prompt: sumOf(() => 'tokens_prompt'),
+  tokens_completion: sumOf(() => 'tokens_completion'),
+  // As recorded; where only the parts were, their sum.
+  tokens_total: sumOf((sql) => {
+    const recorded = finiteAttributeSql('llm.token_count.total', sql);
+    return `coalesce(${recorded}, tokens_prompt + tokens_completion, tokens_prompt, tokens_completion)`;
+  }),
+  cost_total: sumOf(() => 'cost'),
+};
+
+/** SQL of a metric over the rows of traces, each with `millis` and `failed`. */
+const TRACE_METRICS: Readonly<Record<string, string>> = {
+  trace_count: 'count(*)',
+  error_rate: 'avg(failed)',
+  latency_mean: 'avg(millis)',
+  ...Object.fromEntries(
+    Object.entries(LATENCY_PERCENTILES).map(([name, share]) => [name, `quantile_cont(millis, ${share})`]),
+  ),
+};
+
+const AGGREGATES: Readonly<Record<AttributeAggregate, SpanMetric['aggregate']>> = {
+  mean: (column) => `avg(${column})`,
+  sum: (column) => `fsum(${column})`,
+  min: (column) => `min(${column})`,
+  max: (column) => `max(${column})`,
+  p95: (column) => `quantile_cont(${column}, 0.95)`,
+};
+
+/** NULL where the attribute is missing, no number, or none that can be calculated with. */
+function finiteAttributeSql(key: string, sql: SqlBuilder): string {
+  const number = attributeNumberSql(key, sql);
+  return `CASE WHEN isfinite(${number}) THEN ${number} END`;
+}
+
+/** Undefined for a metric of traces. Errors: `InvalidQueryError` listing all names. */
+function spanMetricOf(name: string): SpanMetric | undefined {
+  if (Object.hasOwn(TRACE_METRICS, name)) return undefined;
+  if (Object.hasOwn(SPAN_METRICS, name)) return SPAN_METRICS[name];
+  const attribute = ATTRIBUTE_METRIC.exec(name);
+  if (attribute !== null) {
+    const [, key, aggregate] = attribute as unknown as [string, string, AttributeAggregate];
+    return { input: (sql) => finiteAttributeSql(key, sql), aggregate: AGGREGATES[aggregate] };
+  }
+  throw new InvalidQueryError(
+    `metricNames holds ${shown(name)}; known are ${METRIC_NAMES.join(', ')}, and attribute:<key>:<mean|sum|min|max|p95>.`,
+  );
+}
+
+/** Errors: `InvalidQueryError` listing what can be grouped by. */
+function groupSql(groupBy: string | undefined, sql: SqlBuilder): string {
+  if (groupBy === undefined) return "''";
+  if (Object.hasOwn(GROUPS, groupBy)) return GROUPS[groupBy as keyof typeof GROUPS];
+  if (typeof groupBy === 'string' && groupBy.startsWith('attribute:') && groupBy.length > 'attribute:'.length) {
+    const text = attributeTextSql(requireText(groupBy.slice('attribute:'.length), 'groupBy'), sql);
+    // Without the mark of its type, as people write the value.
+    return `CASE WHEN ${text}[1] = 'b' THEN (${text} = 'b1')::VARCHAR ELSE substr(${text}, 2) END`;
+  }
+  throw new InvalidQueryError(
+    `groupBy is ${shown(groupBy)}; it must be one of ${Object.keys(GROUPS).join(', ')}, or attribute:<key>.`,
+  );
+}
+
+function bucketNanos(bucketSeconds: number | undefined): bigint | undefined {
+  if (bucketSeconds === undefined) return undefined;
+  if (typeof bucketSeconds !== 'number' || !(bucketSeconds >= 0.001 && bucketSeconds <= 1e9)) {
+    throw new InvalidQueryError(`bucketSeconds is ${shown(bucketSeconds)}; it must be a number from 0.001 to 1e9.`);
+  }
+  return BigInt(Math.round(bucketSeconds * 1000)) * 1_000_000n;
+}
+
+interface Row {
+  readonly bucket: bigint;
+  readonly group: string;
+  /** Null where the rows of the bucket and group have nothing of it. */
+  readonly values: ReadonlyMap<string, number | null>;
+}
+
+/**
+ * Errors: `InvalidQueryError` for an unknown metric or group, a bucket that cannot be, or more than `MAX_POINTS` points;
+ * `BackendUnavailableError` if it took too long.
+ *
+ * Order: by time, then by metric as asked, then by group.
+ */
+export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): Promise<MetricPoint[]> {
+  const project = requireProject(query.project);
+  if (!Array.isArray(query.metricNames) || query.metricNames.length === 0 || query.metricNames.length > MAX_METRICS) {
+    throw new InvalidQueryError(`metricNames must list 1 to ${MAX_METRICS} metrics.`);
+  }
+  const names = [...new Set(query.metricNames.map((name: unknown) => requireText(name, 'metricNames')))];
+  const range = nanosRange(query);
+  const width = bucketNanos(query.bucketSeconds);
+  // Buckets count from the start of the range; without one, from 1970, so that they stay where they are as time goes on.
+  const origin = range.start ?? 0n;
+  const bucketOf = (time: string) => (width === undefined ? '0::BIGINT' : `(${time} - ${origin}) // ${width}`);
+
+  const metrics = names.map((name) => ({ name, ofSpans: spanMetricOf(name) }));
+
+  return engine.withSpans(project, range, async ({ source, sql, run }) => {
+    const inputs: string[] = [];
+    const spanValues: string[] = [];
+    const traceValues: string[] = [];
+    for (const { name, ofSpans } of metrics) {
+      if (ofSpans === undefined) {
+        traceValues.push(`(${TRACE_METRICS[name]})::DOUBLE`);
+      } else {
+        const column = `v${inputs.length}`;
+        inputs.push(`${ofSpans.input(sql)} AS ${column}`);
+        spanValues.push(`(${ofSpans.aggregate(column)})::DOUBLE`);
+      }
+    }
+    const select = (ofSpans: boolean, rows: string, values: readonly string[]) =>
+      `(SELECT ${ofSpans} AS of_spans, ${bucketOf('start_ns')} AS bucket, metric_group, min(start_ns) AS first_ns,
+          [${values.join(', ')}] AS metric_values
+        FROM ${rows} WHERE metric_group IS NOT NULL GROUP BY bucket, metric_group LIMIT ${MAX_POINTS + 1})`;
+    const parts = [
+      ...(spanValues.length === 0 ? [] : [select(true, 'spans', spanValues)]),
+      ...(traceValues.length === 0 ? [] : [select(false, 'grouped_traces', traceValues)]),
+    ];
+    const columns = ['trace_id', 'parent_id', 'start_ns', 'end_ns', 'seq', 'status'];
+    const rows = await run(`
+      WITH spans AS (
+        SELECT ${[...columns, `${groupSql(query.groupBy, sql)} AS metric_group`, ...inputs].join(', ')} FROM (${source})),
+      traces AS (
+        SELECT trace_id, min(start_ns) AS start_ns, ${TRACE_LATENCY_NANOS} / 1e6 AS millis, max((status = 2)::INTEGER) AS failed
+        FROM spans GROUP BY trace_id),
+      grouped_traces AS (
+        SELECT * FROM traces JOIN (SELECT DISTINCT trace_id, metric_group FROM spans) USING (trace_id))
+      SELECT * FROM (${parts.join(' UNION ALL ')}) ORDER BY bucket, metric_group`);
+    const ofSpans = metrics.filter((metric) => metric.ofSpans !== undefined).map(({ name }) => name);
+    const ofTraces = metrics.filter((metric) => metric.ofSpans === undefined).map(({ name }) => name);
+    const results = (rows as [boolean, bigint, string, bigint, DuckDBListValue][]).map(
+      ([isOfSpans, bucket, group, first, list]) => {
+        const metricNames = isOfSpans ? ofSpans : ofTraces;
+        const values = new Map(metricNames.map((name, index) => [name, list.items[index] as number | null] as const));
+        return { bucket, group, first, values };
+      },
+    );
+    const earliest = results.reduce<bigint | undefined>(
+      (least, { first }) => (least === undefined || first < least ? first : least),
+      undefined,
+    );
+    const timeOf = (bucket: bigint) =>
+      width === undefined ? (range.start ?? earliest ?? 0n) : origin + bucket * width;
+    return pointsOf(results, names, timeOf, query.groupBy !== undefined);
+  });
+}
+
+function pointsOf(
+  rows: readonly Row[],
+  names: readonly string[],
+  timeOf: (bucket: bigint) => bigint,
+  grouped: boolean,
+): MetricPoint[] {
+  const ofBucket = new Map<bigint, Row[]>();
+  for (const row of rows) {
+    const list = ofBucket.get(row.bucket);
+    if (list === undefined) ofBucket.set(row.bucket, [row]);
+    else list.push(row);
+  }
+  const buckets = [...ofBucket.keys()].sort((a, b) => (a < b ? -1 : 1));
+  const points: MetricPoint[] = [];
+  for (const bucket of buckets) {
+    const timestamp = isoTime(timeOf(bucket));
+    for (const metricName of names) {
+      for (const { group, values } of ofBucket.get(bucket)!) {
+        const value = values.get(metricName);
+        if (value !== undefined && value !== null)
+          points.push({ timestamp, metricName, value, ...(grouped ? { group } : {}) });
+      }
+    }
+  }
+  if (points.length > MAX_POINTS) {
+    throw new InvalidQueryError(
+      `The answer has more than ${MAX_POINTS} points. Take wider buckets, a shorter range, or another groupBy.`,
+    );
+  }
+  return points;
+}

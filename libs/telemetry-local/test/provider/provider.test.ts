@@ -1,0 +1,60 @@
+/** The provider `local` keeps the contract of providers: on a store in this process, and as the client of a server. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TelemetryProvider } from '@cogniverse/foundation/telemetry';
+import { startServer } from '@cogniverse/server';
+import { LocalProvider, openLocalStore } from '@cogniverse/telemetry-local';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { type ContractBackend, describeProviderContract } from './provider-contract.js';
+
+const runner = { describe, it, beforeAll, afterAll };
+
+function temporaryDirectory(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'cogniverse-provider-'));
+}
+
+/** Hands out initialized providers, and shuts them down. */
+function providersWith(options: Record<string, unknown>) {
+  const providers: TelemetryProvider[] = [];
+  return {
+    provider: async (tenantId: string, projectName: string) => {
+      const provider = new LocalProvider();
+      await provider.initialize({ tenantId, projectName, options });
+      providers.push(provider);
+      return provider;
+    },
+    shutdown: () => Promise.all(providers.map((provider) => provider.shutdown())),
+  };
+}
+
+async function embedded(): Promise<ContractBackend> {
+  const dataDir = await temporaryDirectory();
+  const { provider, shutdown } = providersWith({ data_dir: dataDir });
+  return {
+    provider,
+    stop: async () => {
+      await shutdown();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}
+
+async function served(): Promise<ContractBackend> {
+  const dataDir = await temporaryDirectory();
+  const store = await openLocalStore({ dataDir });
+  const server = await startServer({ store, port: 0, otlpPort: 0, grpcPort: 0 });
+  const { provider, shutdown } = providersWith({ endpoint: server.addresses.http });
+  return {
+    provider,
+    stop: async () => {
+      await shutdown();
+      await server.close();
+      await store.shutdown();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}
+
+describeProviderContract('local, with data_dir', embedded, runner);
+describeProviderContract('local, with endpoint', served, runner);
