@@ -36,7 +36,7 @@ import {
   TELEMETRY_SDK_VERSION,
   TENANT_ID,
 } from './attributes.js';
-import { TelemetryConfig } from './config.js';
+import { TelemetryConfig, type TelemetryConfigOptions } from './config.js';
 import { TelemetryContext } from './context-keys.js';
 import { type Environment, withEnvironment } from './environment.js';
 import { ConfigurationError, MissingTenantError } from './errors.js';
@@ -174,8 +174,8 @@ export class Telemetry implements ExitParticipant {
   #isGlobal = false;
   #shutdown: Promise<void> | undefined;
 
-  constructor(config: TelemetryConfig, options: TelemetryManagerOptions = {}) {
-    this.config = withEnvironment(config, options.environment ?? process.env);
+  constructor(config: TelemetryConfig | TelemetryConfigOptions, options: TelemetryManagerOptions = {}) {
+    this.config = withEnvironment(asConfig(config), options.environment ?? process.env);
     this.config.validate();
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -643,10 +643,10 @@ export class TelemetryManager extends Telemetry {
    * version of this package.
    */
   // biome-ignore lint/correctness/noUnreachableSuper: a singleton by `new`, as in the reference
-  constructor(config?: TelemetryConfig, options: TelemetryManagerOptions = {}) {
+  constructor(config?: TelemetryConfig | TelemetryConfigOptions, options: TelemetryManagerOptions = {}) {
     const existing = existingManager();
     if (existing !== undefined) {
-      const fields = config === undefined ? [] : ignoredFields(existing, config, options);
+      const fields = config === undefined ? [] : ignoredFields(existing, asConfig(config), options);
       if (fields.length > 0) {
         new FencedLogger(options.logger ?? consoleLogger).warn(
           `The telemetry manager exists already; ignored from the second configuration: ${fields.join(', ')}.`,
@@ -657,7 +657,7 @@ export class TelemetryManager extends Telemetry {
     }
     if (config === undefined) {
       throw new ConfigurationError(
-        'The first TelemetryManager needs a configuration: new TelemetryManager(new TelemetryConfig({ ... })), or getTelemetryManager().',
+        'The first TelemetryManager needs a configuration: new TelemetryManager({ ... }), or getTelemetryManager().',
       );
     }
     super(config, options);
@@ -733,7 +733,10 @@ export class TenantTelemetry {
 }
 
 /** A manager without the singleton: for tests, and for hosts that run two. Errors: `ConfigurationError`. */
-export function createTelemetry(config: TelemetryConfig, options?: TelemetryManagerOptions): Telemetry {
+export function createTelemetry(
+  config: TelemetryConfig | TelemetryConfigOptions = {},
+  options?: TelemetryManagerOptions,
+): Telemetry {
   return new Telemetry(config, options);
 }
 
@@ -764,6 +767,11 @@ function existingManager(): TelemetryManager | undefined {
     );
   }
   return singleton.manager;
+}
+
+/** A configuration, or the options of one. */
+function asConfig(config: TelemetryConfig | TelemetryConfigOptions): TelemetryConfig {
+  return config instanceof TelemetryConfig ? config : new TelemetryConfig(config);
 }
 
 function ignoredFields(
