@@ -4,17 +4,28 @@ import type { AnyValue, Attributes, OtlpEvent, OtlpLink, OtlpSpan, OtlpTraces } 
 
 /** Any code units: NUL, lone surrogates, controls; and the plain strings that dominate. */
 export const anyString: fc.Arbitrary<string> = fc.oneof(
-  fc.string({ maxLength: 40 }),
-  fc.string({ unit: 'binary', maxLength: 40 }),
-  fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 }).map((units) => String.fromCharCode(...units)),
+  { weight: 6, arbitrary: fc.string({ maxLength: 40 }) },
+  { weight: 3, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 })
+      .map((units) => String.fromCharCode(...units)),
+  },
   // Around the lengths where a varint grows by a byte, in one to three bytes a character.
-  fc
-    .tuple(
-      fc.constantFrom('a', 'é', '漢', '\ud800'),
-      fc.constantFrom(23, 24, 25, 31, 32, 33, 63, 64, 120, 126, 127, 128, 5461, 16383, 16384),
-    )
-    .map(([unit, count]) => unit.repeat(count)),
-  fc.constantFrom('', '__proto__', 'constructor', 'toString', '\0', '\ud800', '\udc00\ud800', '💚'),
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom('a', 'é', '漢', '\ud800'),
+        fc.constantFrom(23, 24, 25, 31, 32, 33, 63, 64, 120, 126, 127, 128, 5461, 16383, 16384),
+      )
+      .map(([unit, count]) => unit.repeat(count)),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom('', '__proto__', 'constructor', 'toString', '\0', '\ud800', '\udc00\ud800', '💚'),
+  },
 );
 
 export const anyKey: fc.Arbitrary<string> = fc.oneof(fc.constantFrom('a', 'input.value', 'llm.model_name'), anyString);

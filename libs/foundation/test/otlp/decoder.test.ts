@@ -52,7 +52,7 @@ describe('decodeTraces reads what others write', () => {
         const expected = wellFormed(request);
         expect(ordered(decodeTraces(officialEncode(expected)))).toStrictEqual(ordered(expected));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

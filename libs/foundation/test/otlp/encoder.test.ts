@@ -30,7 +30,7 @@ describe('encodeTraces', () => {
       fc.property(anyTraces, (request) => {
         expect(ordered(officialDecode(encodeTraces(request)))).toStrictEqual(ordered(wellFormed(request)));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -39,7 +39,7 @@ describe('encodeTraces', () => {
       fc.property(anyTraces, (request) => {
         expect(ordered(decodeTraces(encodeTraces(request)))).toStrictEqual(ordered(wellFormed(request)));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

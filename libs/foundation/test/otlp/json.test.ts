@@ -36,7 +36,7 @@ describe('OTLP/JSON', () => {
         expect(ordered(decodeTracesJson(encodeTracesJson(any)))).toStrictEqual(expected);
         expect(ordered(decodeTraces(encodeTraces(decodeTracesJson(text))))).toStrictEqual(expected);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -131,6 +131,12 @@ describe('OTLP/JSON', () => {
       ['toString', null],
     ]);
     expect(({} as Record<string, unknown>)['kind']).toBe(undefined);
+    const inherits = Object.assign(Object.create({ name: 'inherited', kind: 3, attributes: [{ key: 'k' }] }), {
+      flags: 1,
+    });
+    expect(spansOf(decodeTracesJson(request(inherits)))).toMatchObject([
+      { name: '', kind: 0, flags: 1, attributes: new Map() },
+    ]);
   });
 
   it.each([
