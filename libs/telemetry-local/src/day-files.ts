@@ -81,7 +81,8 @@ export class DayFiles {
   }
 
   async #setAside(day: number, file: string, error: unknown, report: (line: string) => void): Promise<void> {
-    if (this.#files.delete(day)) await this.#connection.run(`DETACH ${catalogOf(day)}`);
+    this.#files.delete(day);
+    await this.#connection.run(`DETACH DATABASE IF EXISTS ${catalogOf(day)}`);
     const target = this.#directory.setAsideDatabase(file);
     report(`day file ${file} cannot be read and was set aside as ${target}: ${(error as Error).message}`);
   }
@@ -94,15 +95,16 @@ export class DayFiles {
   async #attach(day: number, file: string): Promise<DayFile> {
     const catalog = catalogOf(day);
     await this.#connection.run(
-      `ATTACH ${sqlText(file)} AS ${catalog} (STORAGE_VERSION 'latest', ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
+      `ATTACH IF NOT EXISTS ${sqlText(file)} AS ${catalog} (STORAGE_VERSION 'latest', ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
     );
     chmodSync(file, 0o600);
-    const dayFile = { day, catalog, file };
-    this.#files.set(day, dayFile);
     await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.spans (${STORED_COLUMNS})`);
     await this.#connection.run(
       `CREATE TABLE IF NOT EXISTS ${catalog}.applied (seg BIGINT PRIMARY KEY, last_seq BIGINT NOT NULL)`,
     );
+    // Only now: reads may use whatever is listed.
+    const dayFile = { day, catalog, file };
+    this.#files.set(day, dayFile);
     return dayFile;
   }
 

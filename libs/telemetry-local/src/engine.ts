@@ -533,7 +533,7 @@ export class StoreEngine {
 
   /** What `fn` reads through the snapshot stays readable and unchanged until it settles. */
   async withSnapshot<T>(fn: (snapshot: Snapshot) => Promise<T>): Promise<T> {
-    const segments = this.#segments.filter(({ spans }) => spans > 0);
+    const segments = [...this.#segments];
     for (const segment of segments) segment.hold();
     const snapshot = new Snapshot(this.#watermark, segments, this.#days.all());
     try {

@@ -24,8 +24,8 @@ async function flushDay(connection: DuckDBConnection, file: DayFile, segment: Se
     await connection.run('BEGIN TRANSACTION');
     try {
       await connection.run(
-        `INSERT INTO ${catalog}.spans
-         SELECT * EXCLUDE (day), ${segment.number} FROM (SELECT * FROM ${segment.table} WHERE day = ${day})
+        `INSERT INTO ${catalog}.spans BY NAME
+         SELECT * EXCLUDE (day), ${segment.number} AS seg FROM (SELECT * FROM ${segment.table} WHERE day = ${day})
          ANTI JOIN (SELECT project_key, trace_id, span_id FROM ${catalog}.spans) USING (project_key, trace_id, span_id)
          ORDER BY project_key, start_ns, seq`,
       );

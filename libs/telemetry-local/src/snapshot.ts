@@ -89,6 +89,6 @@ export class Snapshot {
       ...this.daysIn(options.range).map((file) => this.daySource(file, options)),
       ...this.hot.map((hot) => this.hotSource(hot, options)),
     ];
-    return parts.join(' UNION ALL ');
+    return parts.join(' UNION ALL BY NAME ');
   }
 }
