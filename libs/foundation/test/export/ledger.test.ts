@@ -3,6 +3,7 @@ import { ManualClock } from '@cogniverse/foundation/telemetry/testing';
 import { describe, expect, it } from 'vitest';
 import { DropLog } from '../../dist/telemetry/export/drop-log.js';
 import { Ledger } from '../../dist/telemetry/export/ledger.js';
+import { prometheusText } from '../../dist/telemetry/export/ledger-metrics.js';
 
 describe('the ledger', () => {
   it('names the first equation that does not hold', () => {
@@ -103,7 +104,33 @@ describe('the drop log', () => {
     return {
       lines,
       clock,
-      log: new DropLog({ logger: { warn: (line) => lines.push(line) }, maxRatePerMinute, clock }),
+      log: new DropLog({
+        logger: { warn: (line) => lines.push(line.replace('[cogniverse telemetry] ', '')) },
+        maxRatePerMinute,
+        clock,
+      }),
     };
   }
+});
+
+describe('the Prometheus page', () => {
+  it('has every counter of every tenant, with labels that cannot break out', () => {
+    const ledger = new Ledger();
+    const tenant = ledger.tenant('a"b\\c\nd');
+    Object.assign(tenant, { started: 9, ended: 8, queued: 1, exported: 4, rejected: 1, ambiguous: 2 });
+    tenant.countDropped('queue_full', 2);
+    const text = prometheusText(ledger);
+    const label = 'tenant="a\\"b\\\\c\\nd"';
+    for (const line of [
+      `cogniverse_spans_ended_total{${label}} 8`,
+      `cogniverse_spans{${label},state="queued"} 1`,
+      `cogniverse_spans_settled_total{${label},fate="exported"} 4`,
+      `cogniverse_spans_settled_total{${label},fate="rejected"} 1`,
+      `cogniverse_spans_dropped_total{${label},reason="queue_full"} 2`,
+      `cogniverse_spans_ambiguous_total{${label}} 2`,
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+    expect(text.endsWith('\n')).toBe(true);
+  });
 });

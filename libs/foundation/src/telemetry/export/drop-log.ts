@@ -2,7 +2,7 @@
 import type { Clock, ClockTimer } from './clock.js';
 import { systemClock } from './clock.js';
 import type { DropReason } from './ledger.js';
-import type { PipelineLogger } from './pipeline-logger.js';
+import { FencedLogger, type PipelineLogger } from './pipeline-logger.js';
 
 /** Tenants and reasons whose counts wait for their line. Beyond it they share one line. */
 const MAX_PENDING = 1000;
@@ -30,7 +30,7 @@ export class DropLog {
   #timer: ClockTimer | undefined;
 
   constructor(options: DropLogOptions) {
-    this.#logger = options.logger;
+    this.#logger = new FencedLogger(options.logger);
     this.#maxRate = options.maxRatePerMinute;
     this.#clock = options.clock ?? systemClock;
     this.#minuteStart = this.#clock.monotonicMillis();

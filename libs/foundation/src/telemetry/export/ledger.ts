@@ -183,6 +183,11 @@ export class Ledger {
     return { tenants, folded: this.#folded.counts(), total: this.total() };
   }
 
+  /** Has the lines about drops written that still wait. */
+  writeDrops(): void {
+    this.#dropLog?.close();
+  }
+
   /** The first equation that does not hold, in words, or null. */
   audit(): string | null {
     for (const tenant of this.#tenants.values()) {

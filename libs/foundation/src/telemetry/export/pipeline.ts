@@ -201,6 +201,7 @@ export class ExportPipeline implements QueueHost {
     for (const queue of [...this.#queues.values()]) queue.dropAll('shutdown_timeout');
     await Promise.all([...this.#schedulers.values(), ...this.#closing].map((scheduler) => scheduler.stop()));
     for (const queue of [...this.#queues.values()]) queue.close();
+    this.ledger.writeDrops();
   }
 
   /** Sizes at this moment. */
