@@ -46,6 +46,10 @@ export class HttpListener {
     });
     this.server = this.app.server;
     registerErrorAnswers(this.app, { listener: name, metrics });
+    // A request that came before the end began is answered after it: its connection would stay open.
+    this.app.addHook('onSend', async (_request, reply) => {
+      if (this.#closing) reply.header('connection', 'close');
+    });
     this.app.addHook('onResponse', async (request, reply) => {
       const route = request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
       metrics.observe({ listener: name, route, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });

@@ -115,7 +115,7 @@ export class BodyReader {
   }
 }
 
-/** Reads an HTTP request's body to its end, or to the point where it is refused; the rest of it is then left unread. */
+/** Reads an HTTP request's body to its end, or to the point where it is refused; the rest of it is then read and forgotten. */
 export async function readBody(
   source: Readable,
   options: { gzip: boolean; limits: BodyLimits; lease: IngestLease },
@@ -124,8 +124,9 @@ export async function readBody(
   try {
     for await (const chunk of source.iterator({ destroyOnReturn: false })) {
       await reader.write(chunk as Buffer);
-      if (reader.failure !== undefined) return reader.failure;
+      if (reader.failure !== undefined) break;
     }
+    source.resume(); // what is left of a refused request; the next one on this connection would wait behind it
   } catch {
     // The stream broke off: whoever sent it is gone, and the lease is released by the caller.
     reader.abort();

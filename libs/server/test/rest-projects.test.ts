@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { getJson, send, startTestServer, type TestServer } from './running-server.js';
+
+let running: TestServer;
+beforeAll(async () => {
+  running = await startTestServer();
+  await send(running.url, [{ name: 'of acme' }], { project: 'shared', tenant: 'acme' });
+  await send(running.url, [{ name: 'of globex' }], { project: 'shared', tenant: 'globex' });
+  await send(running.url, [{ name: 'of nobody' }], { project: 'shared' });
+  await send(running.url, [{}], { project: 'Only Acme / 100%?#', tenant: 'acme' });
+  for (let i = 0; i < 7; i += 1) await send(running.url, [{}], { project: `page-${i}`, tenant: 'pages' });
+});
+afterAll(() => running.stop());
+
+const names = (body: { data: { name: string }[] }) => body.data.map(({ name }) => name);
+
+describe('GET /v1/projects', () => {
+  it('lists all, page by page, each once', async () => {
+    const seen: string[] = [];
+    let cursor = '';
+    do {
+      const { body } = await getJson(`${running.url}/v1/projects?limit=3${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      seen.push(...body.data.map((project: { id: string }) => project.id));
+      expect(body.data.length).toBeLessThanOrEqual(3);
+      cursor = body.next_cursor ?? '';
+    } while (cursor !== '');
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen).toHaveLength(11);
+  });
+
+  it('finds by part of the name and by tenant', async () => {
+    expect(names((await getJson(`${running.url}/v1/projects?name_contains=PAGE-`)).body)).toHaveLength(7);
+    expect(names((await getJson(`${running.url}/v1/projects?tenant=acme`)).body)).toEqual([
+      'Only Acme / 100%?#',
+      'shared',
+    ]);
+    const nobody = await getJson(`${running.url}/v1/projects`, { 'x-cogniverse-tenant': '' });
+    expect(nobody.body.data).toMatchObject([{ name: 'shared', tenant_id: null }]);
+  });
+
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=1001', 'limit'],
+    ['limit=ten', 'limit'],
+    ['limit=1&limit=2', 'limit'],
+    ['cursor=bm9uZQ', 'cursor'],
+    ['include_experiment_projects=maybe', 'include_experiment_projects'],
+    ['nmae_contains=x', 'nmae_contains'],
+    ['__proto__=x', '__proto__'],
+    ['constructor=x', 'constructor'],
+  ])('refuses ?%s and names %s', async (query, named) => {
+    const { status, body } = await getJson(`${running.url}/v1/projects?${query}`);
+    expect(status).toBe(422);
+    expect(body.detail).toContain(`"${named}"`);
+  });
+});
+
+describe('a project in a path', () => {
+  it('is found by its name where one tenant holds it, whatever is in the name', async () => {
+    const { status, body } = await getJson(`${running.url}/v1/projects/${encodeURIComponent('Only Acme / 100%?#')}`);
+    expect(status).toBe(200);
+    expect(body.data).toMatchObject({ name: 'Only Acme / 100%?#', tenant_id: 'acme', span_count: 1 });
+    const byId = await getJson(`${running.url}/v1/projects/${encodeURIComponent(body.data.id)}`);
+    expect(byId.body).toEqual(body);
+  });
+
+  it('is ambiguous where several tenants hold the name: 409 lists them, until the tenant is chosen', async () => {
+    const { status, body } = await getJson(`${running.url}/v1/projects/shared/spans`);
+    expect(status).toBe(409);
+    expect(body.projects.map((project: { tenant_id: string | null }) => project.tenant_id).sort()).toEqual(
+      ['acme', 'globex', null].sort(),
+    );
+    const spansOf = async (url: string, headers = {}) => names((await getJson(url, headers)).body);
+    expect(await spansOf(`${running.url}/v1/projects/shared/spans?tenant=acme`)).toEqual(['of acme']);
+    expect(await spansOf(`${running.url}/v1/projects/shared/spans`, { 'x-cogniverse-tenant': 'globex' })).toEqual([
+      'of globex',
+    ]);
+    expect(await spansOf(`${running.url}/v1/projects/shared/spans?tenant=`)).toEqual(['of nobody']);
+    for (const project of body.projects) {
+      const expected = project.tenant_id === null ? 'of nobody' : `of ${project.tenant_id}`;
+      expect(await spansOf(`${running.url}/v1/projects/${encodeURIComponent(project.id)}/spans`)).toEqual([expected]);
+    }
+  });
+
+  it('of another tenant than the chosen one, and an unknown one, are not there, alike', async () => {
+    const { body } = await getJson(`${running.url}/v1/projects?tenant=acme`);
+    const id = encodeURIComponent(body.data[0].id);
+    const foreign = await getJson(`${running.url}/v1/projects/${id}?tenant=globex`);
+    expect(foreign.status).toBe(404);
+    for (const path of ['', '/spans', '/spans/otlpv1', '/traces']) {
+      expect((await getJson(`${running.url}/v1/projects/nowhere${path}`)).status).toBe(404);
+    }
+    const both = await getJson(`${running.url}/v1/projects/shared?tenant=acme`, { 'x-cogniverse-tenant': 'globex' });
+    expect(both.status).toBe(422);
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', '..', '%00', 'a'.repeat(10_000)])(
+    'named %s is a name like any other',
+    async (name) => {
+      expect([400, 404]).toContain(
+        (await getJson(`${running.url}/v1/projects/${name === '..' ? '%2e%2e' : name}/spans`)).status,
+      );
+    },
+  );
+});
+
+it.each([
+  '/v1/prompts',
+  '/v1/prompts/x/latest',
+  '/v1/users',
+  '/v1/secrets',
+  '/graphql',
+  '/playground',
+  '/v1/projects/shared/sessions',
+  '/v1/datasets',
+])('says why it does not serve %s', async (path) => {
+  const { status, body } = await getJson(`${running.url}${path}`);
+  expect(status).toBe(501);
+  expect(body.detail.length).toBeGreaterThan(20);
+});
+
+it('answers 405 with what is allowed, 501 to writes that Phoenix has, 404 to the rest, whatever the body', async () => {
+  const status = async (method: string, path: string) => {
+    const response = await fetch(`${running.url}${path}`, {
+      method,
+      body: method === 'GET' ? null : 'x',
+      headers: { 'content-type': 'a/b' },
+    });
+    return [response.status, response.headers.get('allow')];
+  };
+  expect(await status('GET', '/v1/traces')).toEqual([405, 'POST']);
+  expect(await status('POST', '/metrics')).toEqual([405, 'GET, HEAD']);
+  expect(await status('DELETE', '/v1/projects/shared')).toEqual([501, null]);
+  expect(await status('POST', '/v1/projects/shared/spans')).toEqual([501, null]);
+  expect(await status('DELETE', '/v1/spans/abc')).toEqual([501, null]);
+  expect(await status('POST', '/v1/nothing')).toEqual([404, null]);
+  expect(await status('GET', '/v1/nothing')).toEqual([404, null]);
+});
+
+it('announces the version of Phoenix whose API it speaks, on every answer', async () => {
+  const response = await fetch(`${running.url}/arize_phoenix_version`);
+  const version = await response.text();
+  expect(version).toMatch(/^20\.26\.\d+$/);
+  for (const path of ['/arize_phoenix_version', '/healthz', '/nothing', '/v1/projects']) {
+    expect((await fetch(`${running.url}${path}`)).headers.get('x-phoenix-server-version')).toBe(version);
+  }
+});
