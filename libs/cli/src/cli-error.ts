@@ -1,0 +1,10 @@
+/** A failure that the user can act on: printed as a sentence, exit code 1. */
+export class CliError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CliError';
+  }
+}
+
+/** A command that did its work and has bad news, which it has told already: exit code 1 and not a word more. */
+export class BadNews extends Error {}

@@ -1,0 +1,64 @@
+/** `cogniverse doctor`: what is wrong here, and what to do about it.   Control path. */
+import { Command } from 'commander';
+import { BadNews } from '../cli-error.js';
+import { checkApplication } from '../doctor/check-application.js';
+import { checkData } from '../doctor/check-data.js';
+import { checkEndpoint } from '../doctor/check-endpoint.js';
+import { checkEnvironment } from '../doctor/check-environment.js';
+import { checkNodeVersion, checkPackages } from '../doctor/check-versions.js';
+import type { Finding } from '../doctor/finding.js';
+import { jsonLine } from '../format/json.js';
+import type { Terminal } from '../format/terminal.js';
+import { count, safe } from '../format/text.js';
+import { addExamples, addJsonOption, DEFAULT_ENDPOINT, parseEndpoint } from '../options.js';
+import { ownVersion } from '../version.js';
+
+interface DoctorOptions {
+  readonly endpoint: string;
+  readonly data: string;
+  readonly json?: boolean;
+}
+
+function print(terminal: Terminal, finding: Finding): void {
+  const { colors } = terminal;
+  const mark = { ok: colors.green('✓'), warning: colors.yellow('!'), error: colors.red('✗') }[finding.level];
+  terminal.line(`${mark} ${finding.check.padEnd(15)} ${safe(finding.message)}`);
+  if (finding.remedy !== '') terminal.line(`  ${' '.repeat(15)} ${colors.bold('→')} ${safe(finding.remedy)}`);
+}
+
+export function doctorCommand(terminal: Terminal): Command {
+  const command = new Command('doctor')
+    .description(
+      'Check Node, versions, environment, server, clock, disk and data directory; say what to do about each finding.',
+    )
+    .option(
+      '--endpoint <url>',
+      'server to check',
+      parseEndpoint,
+      process.env['COGNIVERSE_ENDPOINT'] ?? DEFAULT_ENDPOINT,
+    )
+    .option('--data <dir>', 'data directory to check', process.env['COGNIVERSE_DATA'] ?? './.cogniverse/data');
+  addJsonOption(command);
+  addExamples(command, 'cogniverse doctor', 'cogniverse doctor --endpoint http://127.0.0.1:6006 --json');
+  return command.action(async (options: DoctorOptions) => {
+    const findings = [
+      checkNodeVersion(process.versions.node),
+      checkPackages(ownVersion()),
+      ...checkEnvironment(process.env),
+      ...checkApplication(process.cwd(), process.env),
+      ...(await checkEndpoint(options.endpoint)),
+      ...(await checkData(options.data)),
+    ];
+    for (const finding of findings) {
+      if (options.json) terminal.line(jsonLine(finding));
+      else print(terminal, finding);
+    }
+    const errors = findings.filter((finding) => finding.level === 'error').length;
+    const warnings = findings.filter((finding) => finding.level === 'warning').length;
+    if (!options.json)
+      terminal.note(
+        errors + warnings === 0 ? 'All is well.' : `${count(errors, 'error')}, ${count(warnings, 'warning')}.`,
+      );
+    if (errors > 0) throw new BadNews();
+  });
+}

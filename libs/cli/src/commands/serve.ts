@@ -1,0 +1,178 @@
+/** `cogniverse serve`: OTLP in, read API out, over a data directory.   Control path: shell -> [serve] -> store and server. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { RunningServer } from '@cogniverse/server';
+import { openLocalStore } from '@cogniverse/telemetry-local';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CliError } from '../cli-error.js';
+import type { Terminal } from '../format/terminal.js';
+import { addExamples, parsePort } from '../options.js';
+
+interface ServeOptions {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly otlpPort: number;
+  readonly grpcPort: number;
+  readonly allowedHost?: string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/**
+ * Sets options from a JSON file; what the command line says wins. Keys are the options' long names (`otlp-port` or `otlpPort`).
+ *
+ * Errors: `CliError` naming file, key and remedy.
+ */
+function applyConfigFile(command: Command, path: string): void {
+  let text: string;
+  let config: unknown;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CliError(
+      `The configuration file ${path} cannot be read (${(error as Error).message}). Correct --config.`,
+      { cause: error },
+    );
+  }
+  try {
+    config = JSON.parse(text);
+  } catch (error) {
+    throw new CliError(`The configuration file ${path} is no valid JSON (${(error as Error).message}).`, {
+      cause: error,
+    });
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new CliError(`The configuration file ${path} must hold one JSON object, for example {"port": 6006}.`);
+  }
+  const options = command.options.filter((option) => option.long !== '--config' && option.long !== '--help');
+  for (const [key, value] of Object.entries(config)) {
+    const option = options.find((candidate) => candidate.attributeName() === key || candidate.name() === key);
+    if (option === undefined) {
+      throw new CliError(
+        `${path}: unknown key "${key}". Known are: ${options.map((candidate) => candidate.name()).join(', ')}.`,
+      );
+    }
+    const source = command.getOptionValueSource(option.attributeName());
+    if (source === 'cli') continue;
+    command.setOptionValueWithSource(option.attributeName(), parseConfigValue(path, key, option, value), 'config');
+  }
+}
+
+function parseConfigValue(path: string, key: string, option: Option, value: unknown): unknown {
+  if (option.isBoolean()) {
+    if (typeof value !== 'boolean')
+      throw new CliError(`${path}: "${key}" is ${JSON.stringify(value)}; give true or false.`);
+    return value;
+  }
+  if (option.variadic || option.attributeName() === 'allowedHost') {
+    if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string')) {
+      throw new CliError(`${path}: "${key}" is ${JSON.stringify(value)}; give a list of texts.`);
+    }
+    return value;
+  }
+  if (typeof value !== 'string' && typeof value !== 'number') {
+    throw new CliError(`${path}: "${key}" is ${JSON.stringify(value)}; give a text or a number.`);
+  }
+  try {
+    return option.parseArg ? option.parseArg(String(value), undefined) : String(value);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new CliError(`${path}: "${key}" is ${JSON.stringify(value)}. ${error.message}`, { cause: error });
+  }
+}
+
+function readPem(path: string, option: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CliError(`${option} ${path} cannot be read (${(error as Error).message}).`, { cause: error });
+  }
+}
+
+/** The first SIGTERM or SIGINT. A second one is the system's: it ends the process at once. */
+function nextStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((done) => {
+    const stop = (signal: NodeJS.Signals) => {
+      process.removeListener('SIGTERM', stop);
+      process.removeListener('SIGINT', stop);
+      done(signal);
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+}
+
+function announce(terminal: Terminal, server: RunningServer, dataDir: string, json: boolean | undefined): void {
+  const { http, otlpHttp, otlpGrpc } = server.addresses;
+  if (json) {
+    terminal.line(JSON.stringify({ http, otlpHttp, otlpGrpc, pid: process.pid, data: dataDir }));
+    return;
+  }
+  const { bold, dim } = terminal.colors;
+  terminal.line(`${bold('Cogniverse is serving')} ${dim(`(process ${process.pid}, data in ${dataDir})`)}`);
+  terminal.line(`  read API and OTLP  ${http}`);
+  terminal.line(`  OTLP over HTTP     ${otlpHttp}`);
+  terminal.line(`  OTLP over gRPC     ${otlpGrpc}`);
+  terminal.line(dim('Stop with Ctrl-C.'));
+}
+
+export function serveCommand(terminal: Terminal): Command {
+  const command = new Command('serve')
+    .description('Take OTLP in, store it durably, and answer reads. Runs until SIGTERM or Ctrl-C.')
+    .addOption(new Option('--data <dir>', 'data directory').env('COGNIVERSE_DATA').default('./.cogniverse/data'))
+    .option('--host <name>', 'address to listen on', '127.0.0.1')
+    .option('--port <n>', 'HTTP: OTLP, read API, health, metrics; 0 for any free port', parsePort, 6006)
+    .option('--otlp-port <n>', 'OTLP over HTTP; 0 for any free port', parsePort, 4318)
+    .option('--grpc-port <n>', 'OTLP over gRPC; 0 for any free port', parsePort, 4317)
+    .option('--config <file>', 'JSON file with these options as keys; the command line wins')
+    .option(
+      '--allowed-host <name>',
+      'accept this name in Host besides loopback names; may be given several times',
+      (name, names: string[] = []) => [...names, name],
+    )
+    .option('--tls-cert <file>', 'PEM certificate: all ports then speak TLS (with --tls-key)')
+    .option('--tls-key <file>', 'PEM key of that certificate')
+    .option('--json', 'print the addresses as one JSON object, first on standard output');
+  addExamples(
+    command,
+    'cogniverse serve',
+    'cogniverse serve --data /var/lib/cogniverse --port 0 --otlp-port 0 --grpc-port 0 --json',
+  );
+  return command.action(async () => {
+    const configFile = command.opts<ServeOptions>().config;
+    if (configFile !== undefined) applyConfigFile(command, configFile);
+    const options = command.opts<ServeOptions>();
+    if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
+      throw new CliError('--tls-cert and --tls-key belong together: give both, or neither for plain HTTP.');
+    }
+    const tls =
+      options.tlsCert === undefined || options.tlsKey === undefined
+        ? undefined
+        : { cert: readPem(options.tlsCert, '--tls-cert'), key: readPem(options.tlsKey, '--tls-key') };
+    const dataDir = resolve(options.data);
+    const stopped = nextStopSignal();
+    // Loaded here: no other command needs the server's code.
+    const { createStderrLogger, startServer } = await import('@cogniverse/server');
+    const store = await openLocalStore({ dataDir });
+    try {
+      const server = await startServer({
+        store,
+        host: options.host,
+        port: options.port,
+        otlpPort: options.otlpPort,
+        grpcPort: options.grpcPort,
+        allowedHosts: options.allowedHost ?? [],
+        tls,
+        logger: createStderrLogger(terminal.isInteractive ? 'warn' : 'info'),
+      });
+      announce(terminal, server, dataDir, options.json);
+      await stopped;
+      await server.close();
+    } finally {
+      await store.shutdown();
+    }
+  });
+}

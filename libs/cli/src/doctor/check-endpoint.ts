@@ -1,0 +1,67 @@
+/** The server: reachable, ready, with a clock like ours, of our version. */
+import { type Finding, failure, ok, warning } from './finding.js';
+
+const TIMEOUT_MILLIS = 5000;
+/** `Date` headers have whole seconds. */
+const TOLERATED_SKEW_MILLIS = 2000;
+
+/** Difference between the server's clock and ours in milliseconds, judged at the middle of the round trip; undefined within tolerance. */
+export function clockSkewMillis(serverDate: string, sentMillis: number, receivedMillis: number): number | undefined {
+  const server = Date.parse(serverDate);
+  if (Number.isNaN(server)) return undefined;
+  // The header is cut to its second: on average the server's time was half a second later.
+  const skew = server + 500 - (sentMillis + receivedMillis) / 2;
+  return Math.abs(skew) <= TOLERATED_SKEW_MILLIS + (receivedMillis - sentMillis) / 2 ? undefined : Math.round(skew);
+}
+
+export async function checkEndpoint(endpoint: string): Promise<Finding[]> {
+  const sent = Date.now();
+  let response: Response;
+  let body: string;
+  try {
+    response = await fetch(`${endpoint}/readyz`, { signal: AbortSignal.timeout(TIMEOUT_MILLIS), redirect: 'error' });
+    body = (await response.text()).trim().slice(0, 300);
+  } catch (error) {
+    const cause = (error as Error & { cause?: Error & { code?: string } }).cause;
+    return [
+      failure(
+        'endpoint',
+        `${endpoint} does not answer (${cause?.code ?? cause?.message ?? (error as Error).message}).`,
+        'Start a server with `cogniverse serve`, or name the right one with --endpoint.',
+      ),
+    ];
+  }
+  const received = Date.now();
+  const findings: Finding[] = [];
+  if (response.ok) {
+    findings.push(ok('endpoint', `${endpoint} is up and takes spans.`));
+  } else if (response.status === 503) {
+    findings.push(
+      failure(
+        'endpoint',
+        `${endpoint} is up but takes no spans: ${body}`,
+        "Look at the server's log; the reason is in the answer above.",
+      ),
+    );
+  } else {
+    findings.push(
+      failure(
+        'endpoint',
+        `${endpoint}/readyz answers ${response.status}: that is no Cogniverse server.`,
+        'Name the HTTP port of `cogniverse serve` (6006 by default) with --endpoint.',
+      ),
+    );
+    return findings;
+  }
+  const skew = clockSkewMillis(response.headers.get('date') ?? '', sent, received);
+  findings.push(
+    skew === undefined
+      ? ok('clock', "The server's clock and this machine's agree.")
+      : warning(
+          'clock',
+          `The server's clock is ${Math.abs(skew)} ms ${skew > 0 ? 'ahead of' : 'behind'} this machine's: times of spans will not fit together.`,
+          'Synchronize both clocks (NTP).',
+        ),
+  );
+  return findings;
+}

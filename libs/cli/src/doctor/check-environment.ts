@@ -1,0 +1,143 @@
+/** Environment variables that contradict each other, or do not mean what they seem to. */
+import { type Finding, failure, ok, warning } from './finding.js';
+
+const CHECK = 'environment';
+
+const BOOLEANS = [
+  'TELEMETRY_ENABLED',
+  'TELEMETRY_OTLP_ENABLED',
+  'TELEMETRY_OTLP_USE_TLS',
+  'TELEMETRY_SYNC_EXPORT',
+  'OTEL_SDK_DISABLED',
+];
+
+function isTrue(text: string | undefined): boolean {
+  return text?.trim().toLowerCase() === 'true';
+}
+
+function isFalse(text: string | undefined): boolean {
+  return text?.trim().toLowerCase() === 'false';
+}
+
+function firstSet(env: NodeJS.ProcessEnv, names: readonly string[]): { name: string; value: string } | undefined {
+  for (const name of names) {
+    const value = env[name]?.trim();
+    if (value) return { name, value };
+  }
+  return undefined;
+}
+
+export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
+  const findings: Finding[] = [];
+  for (const name of BOOLEANS) {
+    const value = env[name]?.trim();
+    if (value && !['true', 'false', '1', '0'].includes(value.toLowerCase())) {
+      findings.push(
+        failure(
+          CHECK,
+          `${name} is ${JSON.stringify(value)}, which is neither true nor false.`,
+          `Set ${name}=true or ${name}=false, or unset it.`,
+        ),
+      );
+    }
+  }
+  if (isTrue(env['OTEL_SDK_DISABLED'])) {
+    findings.push(
+      isTrue(env['TELEMETRY_ENABLED'])
+        ? warning(
+            CHECK,
+            'OTEL_SDK_DISABLED=true and TELEMETRY_ENABLED=true contradict each other; TELEMETRY_* wins, so spans are recorded.',
+            'Unset one of the two.',
+          )
+        : warning(CHECK, 'OTEL_SDK_DISABLED=true: nothing is recorded.', 'Unset OTEL_SDK_DISABLED to record spans.'),
+    );
+  }
+  if (isFalse(env['TELEMETRY_ENABLED']))
+    findings.push(
+      warning(CHECK, 'TELEMETRY_ENABLED=false: nothing is recorded.', 'Unset TELEMETRY_ENABLED to record spans.'),
+    );
+  if (isFalse(env['TELEMETRY_OTLP_ENABLED'])) {
+    findings.push(
+      warning(
+        CHECK,
+        'TELEMETRY_OTLP_ENABLED=false: spans are recorded and never exported.',
+        'Unset TELEMETRY_OTLP_ENABLED to export.',
+      ),
+    );
+  }
+  if (env['OTEL_TRACES_EXPORTER'] === 'none') {
+    findings.push(
+      warning(
+        CHECK,
+        'OTEL_TRACES_EXPORTER=none is not read here: spans are exported all the same.',
+        'Set TELEMETRY_OTLP_ENABLED=false to stop the export.',
+      ),
+    );
+  }
+
+  const own = firstSet(env, ['TELEMETRY_OTLP_ENDPOINT']);
+  const general = firstSet(env, ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT']);
+  if (own && general && own.value !== general.value) {
+    findings.push(
+      warning(
+        CHECK,
+        `${own.name}=${own.value} and ${general.name}=${general.value} differ; ${own.name} wins.`,
+        `Unset one, or give both the same value.`,
+      ),
+    );
+  }
+  const endpoint = own ?? general;
+  const protocol = firstSet(env, ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL']);
+  if (protocol && protocol.value !== 'grpc' && protocol.value !== 'http/protobuf') {
+    findings.push(
+      failure(
+        CHECK,
+        `${protocol.name}=${protocol.value} is not supported.`,
+        `Set ${protocol.name} to grpc or http/protobuf, or unset it.`,
+      ),
+    );
+  }
+  if (endpoint && protocol) {
+    const grpcOverHttpPort = protocol.value === 'grpc' && /:(?:4318|6006)(?:\/|$)/.test(endpoint.value);
+    const httpOverGrpcPort = protocol.value === 'http/protobuf' && /:4317(?:\/|$)/.test(endpoint.value);
+    if (grpcOverHttpPort || httpOverGrpcPort) {
+      findings.push(
+        warning(
+          CHECK,
+          `${protocol.name}=${protocol.value}, but ${endpoint.name}=${endpoint.value} has the usual port of the other transport.`,
+          grpcOverHttpPort
+            ? 'Use port 4317 for gRPC, or set the protocol to http/protobuf.'
+            : 'Use port 4318 for HTTP, or set the protocol to grpc.',
+        ),
+      );
+    }
+  }
+  if (endpoint?.value.startsWith('https://') && isFalse(env['TELEMETRY_OTLP_USE_TLS'])) {
+    findings.push(
+      failure(
+        CHECK,
+        `${endpoint.name} begins with https:// and TELEMETRY_OTLP_USE_TLS=false forbids TLS.`,
+        'Unset TELEMETRY_OTLP_USE_TLS, or use an http:// endpoint.',
+      ),
+    );
+  }
+  if (endpoint?.value.startsWith('http://') && isTrue(env['TELEMETRY_OTLP_USE_TLS'])) {
+    findings.push(
+      failure(
+        CHECK,
+        `${endpoint.name} begins with http:// and TELEMETRY_OTLP_USE_TLS=true asks for TLS.`,
+        'Use an https:// endpoint, or unset TELEMETRY_OTLP_USE_TLS.',
+      ),
+    );
+  }
+  if (isTrue(env['TELEMETRY_SYNC_EXPORT']) && env['NODE_ENV'] === 'production') {
+    findings.push(
+      warning(
+        CHECK,
+        'TELEMETRY_SYNC_EXPORT=true with NODE_ENV=production: every span waits for the backend.',
+        'Unset TELEMETRY_SYNC_EXPORT: it is meant for tests.',
+      ),
+    );
+  }
+  return findings.length > 0 ? findings : [ok(CHECK, 'The TELEMETRY_* and OTEL_* variables fit together.')];
+}

@@ -1,0 +1,41 @@
+/** Where a command writes: results on standard output, everything else on standard error. */
+import { createColors } from 'picocolors';
+
+export interface Terminal {
+  /** One result line. */
+  line(text: string): void;
+  /** One line for people that is not a result. */
+  note(text: string): void;
+  /** Whether results go to a person rather than a program. */
+  readonly isInteractive: boolean;
+  /** Characters a line may have. */
+  readonly width: number;
+  readonly colors: ReturnType<typeof createColors>;
+}
+
+/** Colours on a terminal only; NO_COLOR turns them off, FORCE_COLOR on (https://no-color.org). */
+export function wantsColors(env: NodeJS.ProcessEnv, isTerminal: boolean): boolean {
+  if (env['NO_COLOR']) return false;
+  if (env['FORCE_COLOR']) return env['FORCE_COLOR'] !== '0';
+  return isTerminal && env['TERM'] !== 'dumb';
+}
+
+export function processTerminal(): Terminal {
+  // A reader that has seen enough (`| head`) closes the pipe: that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  const isInteractive = process.stdout.isTTY === true;
+  return {
+    line: (text) => {
+      process.stdout.write(`${text}\n`);
+    },
+    note: (text) => {
+      process.stderr.write(`${text}\n`);
+    },
+    isInteractive,
+    width: process.stdout.columns ?? 120,
+    colors: createColors(wantsColors(process.env, isInteractive)),
+  };
+}

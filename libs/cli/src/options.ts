@@ -1,0 +1,125 @@
+/** Options that several commands share, each declared once. */
+import type { AttributeFilter } from '@cogniverse/foundation/telemetry';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+export const DEFAULT_ENDPOINT = 'http://127.0.0.1:6006';
+
+export interface AccessOptions {
+  readonly endpoint?: string;
+  readonly data?: string;
+  readonly apiKey?: string;
+}
+
+export interface ScopeOptions {
+  readonly project?: string;
+  readonly tenant?: string;
+}
+
+/** Where to read: a server, or a data directory that no server has open. */
+export function addAccessOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--endpoint <url>', `server to ask (default: ${DEFAULT_ENDPOINT})`)
+        .env('COGNIVERSE_ENDPOINT')
+        .argParser(parseEndpoint),
+    )
+    .addOption(new Option('--data <dir>', 'open this data directory instead of asking a server').conflicts('endpoint'))
+    .addOption(new Option('--api-key <key>', 'key for the server').env('COGNIVERSE_API_KEY').hideHelp());
+}
+
+export function addScopeOptions(command: Command): Command {
+  return command
+    .option('--project <name>', 'full name of a project, for example cogniverse-acme-search')
+    .option('--tenant <id>', 'only this tenant');
+}
+
+export function addJsonOption(command: Command): Command {
+  return command.option('--json', 'one JSON object a line, for programs');
+}
+
+/** The example of a command's help. */
+export function addExamples(command: Command, ...examples: string[]): Command {
+  return command.addHelpText('after', `\nExample:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n`);
+}
+
+export function parseEndpoint(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new InvalidArgumentError(`Give a URL, for example ${DEFAULT_ENDPOINT}.`);
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new InvalidArgumentError(`Give an http:// or https:// URL, for example ${DEFAULT_ENDPOINT}.`);
+  }
+  return text.replace(/\/+$/, '');
+}
+
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1 on.');
+  return Number(text);
+}
+
+export function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
+    throw new InvalidArgumentError('Give a port from 1 to 65535, or 0 for any free one.');
+  }
+  return Number(text);
+}
+
+const UNIT_MILLIS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** `90s`, `15m`, `1h`, `7d`, `2w` before now, or an ISO 8601 time. */
+export function parseSince(text: string, now: number = Date.now()): Date {
+  const relative = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/.exec(text);
+  const millis = relative
+    ? now - Number(relative[1]) * UNIT_MILLIS[relative[2]!]!
+    : /^\d{4}-/.test(text)
+      ? Date.parse(text)
+      : Number.NaN;
+  const date = new Date(millis);
+  if (Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError('Give an age such as 90s, 15m, 1h, 7d, or a time such as 2026-01-31T12:00:00Z.');
+  }
+  return date;
+}
+
+const OPERATORS: Readonly<Record<string, AttributeFilter['operator']>> = {
+  '=': 'eq',
+  '!=': 'ne',
+  '>': 'gt',
+  '>=': 'gte',
+  '<': 'lt',
+  '<=': 'lte',
+  '~': 'contains',
+};
+
+/** A number, true or false where it looks like one; in quotation marks always a string. */
+function parseFilterValue(text: string): string | number | boolean {
+  const quoted = /^"(.*)"$/s.exec(text);
+  if (quoted) return quoted[1]!;
+  if (text === 'true' || text === 'false') return text === 'true';
+  return /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
+}
+
+/** `key=value`, `key!=value`, `key>5`, `key>=5`, `key<5`, `key<=5`, `key~text` (contains), or `key` (is there at all). */
+export function parseFilter(text: string, previous: readonly AttributeFilter[] = []): AttributeFilter[] {
+  const match = /^([^=!<>~]+?)\s*(!=|>=|<=|=|>|<|~)\s*(.*)$/s.exec(text);
+  if (match) {
+    const operator = OPERATORS[match[2]!]!;
+    const value = operator === 'contains' ? match[3]!.replace(/^"(.*)"$/s, '$1') : parseFilterValue(match[3]!);
+    return [...previous, { key: match[1]!.trim(), operator, value }];
+  }
+  if (!/^[^=!<>~\s]+$/.test(text)) {
+    throw new InvalidArgumentError(
+      'Give key=value, or another of !=, >, >=, <, <=, ~ (contains) between key and value.',
+    );
+  }
+  return [...previous, { key: text, operator: 'exists' }];
+}

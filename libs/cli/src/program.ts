@@ -1,0 +1,73 @@
+/** Puts the commands together and turns what goes wrong into a sentence and an exit code: 0 done, 1 failed, 2 wrong usage. */
+import { TelemetryError } from '@cogniverse/foundation/telemetry';
+import { Command, CommanderError } from 'commander';
+import { BadNews, CliError } from './cli-error.js';
+import { doctorCommand } from './commands/doctor.js';
+import { projectsCommand } from './commands/projects.js';
+import { serveCommand } from './commands/serve.js';
+import { spansCommand } from './commands/spans.js';
+import { statsCommand } from './commands/stats.js';
+import { tailCommand } from './commands/tail.js';
+import { traceCommand } from './commands/trace.js';
+import type { Terminal } from './format/terminal.js';
+import { addExamples } from './options.js';
+import { ownVersion } from './version.js';
+
+export const EXIT_DONE = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('cogniverse')
+    .description('Multi-tenant telemetry: take spans in, store them, and read them back.')
+    .version(ownVersion(), '--version', 'print the version')
+    .helpOption('--help', 'show help')
+    .helpCommand('help [command]', 'show help of a command');
+  addExamples(program, 'cogniverse serve', 'cogniverse spans --tenant acme --since 1h');
+  for (const create of [
+    serveCommand,
+    projectsCommand,
+    spansCommand,
+    traceCommand,
+    statsCommand,
+    tailCommand,
+    doctorCommand,
+  ]) {
+    program.addCommand(create(terminal));
+  }
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .showHelpAfterError('Run the same command with --help to see what it takes.')
+      .helpOption('--help', 'show help')
+      .configureOutput({
+        writeOut: (text) => terminal.line(text.trimEnd()),
+        writeErr: (text) => terminal.note(text.trimEnd()),
+      });
+  }
+  return program;
+}
+
+/** A sentence for people; no stack for what they can act on. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof CliError || error instanceof TelemetryError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Runs one command line and gives its exit code. */
+export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
+  const program = createProgram(terminal);
+  try {
+    if (args.length === 0) {
+      program.outputHelp();
+      return EXIT_DONE;
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return EXIT_DONE;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    if (error instanceof BadNews) return EXIT_FAILED;
+    terminal.note(terminal.colors.red(`error: ${describeFailure(error)}`));
+    return EXIT_FAILED;
+  }
+}

@@ -1,0 +1,115 @@
+/** `cogniverse doctor`: each finding says what to do. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkApplication } from '../dist/doctor/check-application.js';
+import { judgeDiskSpace } from '../dist/doctor/check-data.js';
+import { clockSkewMillis } from '../dist/doctor/check-endpoint.js';
+import { checkEnvironment } from '../dist/doctor/check-environment.js';
+import { checkNodeVersion } from '../dist/doctor/check-versions.js';
+import { cogniverse, FREE_PORTS, serve, temporaryDirectory } from './command-line.js';
+
+describe('cogniverse doctor', () => {
+  let directory: { path: string; remove: () => void };
+  beforeEach(() => {
+    directory = temporaryDirectory();
+  });
+  afterEach(() => directory.remove());
+
+  it('finds nothing wrong with a server that runs', async () => {
+    const data = join(directory.path, 'data');
+    const serving = await serve(['--data', data, ...FREE_PORTS]);
+    const args = ['doctor', '--endpoint', serving.addresses.http, '--data', data, '--json'];
+    const { code, stdout, stderr } = await cogniverse(args, { cwd: directory.path });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const findings = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { check: string; level: string; message: string });
+    expect(findings.filter(({ level }) => level !== 'ok')).toEqual([]);
+    expect(findings.map(({ check }) => check)).toEqual([
+      'node',
+      'versions',
+      'environment',
+      'instrumentation',
+      'endpoint',
+      'clock',
+      'disk',
+      'data',
+    ]);
+    expect(findings.at(-1)!.message).toContain(`process ${serving.addresses.pid}`);
+    await serving.stop();
+    const after = await cogniverse(args, { cwd: directory.path });
+    expect(after.code).toBe(1);
+    expect(after.stdout).toContain('cogniverse serve');
+    expect(after.stdout).toContain('can be opened');
+  });
+
+  it('sees a data directory of a newer release', async () => {
+    const data = join(directory.path, 'data');
+    const serving = await serve(['--data', data, ...FREE_PORTS]);
+    await serving.stop();
+    writeFileSync(join(data, 'FORMAT'), '{"cogniverseStore":999}\n');
+    const { code, stdout } = await cogniverse(['doctor', '--data', data, '--endpoint', 'http://127.0.0.1:9'], {
+      cwd: directory.path,
+    });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ data .*format 999/);
+  });
+
+  it.each([
+    [{ TELEMETRY_ENABLED: 'yes please' }, 'error', 'neither true nor false'],
+    [{ OTEL_SDK_DISABLED: 'true', TELEMETRY_ENABLED: 'true' }, 'warning', 'contradict'],
+    [
+      { TELEMETRY_OTLP_ENDPOINT: 'a:4317', OTEL_EXPORTER_OTLP_ENDPOINT: 'b:4317' },
+      'warning',
+      'TELEMETRY_OTLP_ENDPOINT wins',
+    ],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, 'error', 'not supported'],
+    [{ TELEMETRY_OTLP_ENDPOINT: 'http://h:4318', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'warning', 'other transport'],
+    [{ TELEMETRY_OTLP_ENDPOINT: 'https://h', TELEMETRY_OTLP_USE_TLS: 'false' }, 'error', 'forbids TLS'],
+    [{ TELEMETRY_OTLP_ENDPOINT: 'http://h', TELEMETRY_OTLP_USE_TLS: 'true' }, 'error', 'asks for TLS'],
+    [{ TELEMETRY_SYNC_EXPORT: 'true', NODE_ENV: 'production' }, 'warning', 'every span waits'],
+    [{ OTEL_TRACES_EXPORTER: 'none' }, 'warning', 'exported all the same'],
+  ])('environment %j', (env, level, message) => {
+    const findings = checkEnvironment(env as NodeJS.ProcessEnv);
+    expect(findings).toHaveLength(1);
+    expect(findings[0]).toMatchObject({ level, message: expect.stringContaining(message) });
+    expect(findings[0]!.remedy).not.toBe('');
+  });
+
+  it('finds instrumentation that would be loaded too late', () => {
+    const app = join(directory.path, 'app');
+    mkdirSync(app);
+    const manifest = (start: string) =>
+      writeFileSync(
+        join(app, 'package.json'),
+        JSON.stringify({
+          name: 'app',
+          type: 'module',
+          scripts: { start },
+          dependencies: { '@opentelemetry/instrumentation-http': '0.223.0' },
+        }),
+      );
+    manifest('node app.js');
+    expect(checkApplication(app, {})[0]).toMatchObject({
+      level: 'warning',
+      remedy: expect.stringContaining('node --import @cogniverse/foundation/register'),
+    });
+    expect(checkApplication(app, { NODE_OPTIONS: '--import @cogniverse/foundation/register' })[0]!.level).toBe('ok');
+    manifest('node --import @cogniverse/foundation/register app.js');
+    expect(checkApplication(app, {})[0]!.level).toBe('ok');
+  });
+
+  it('judges disk, clock and Node', () => {
+    expect(judgeDiskSpace('/d', 50 * 2 ** 20).level).toBe('error');
+    expect(judgeDiskSpace('/d', 500 * 2 ** 20).level).toBe('warning');
+    expect(judgeDiskSpace('/d', 50 * 2 ** 30).level).toBe('ok');
+    const at = Date.parse('2026-01-31T12:00:00Z');
+    expect(clockSkewMillis('Sat, 31 Jan 2026 12:00:00 GMT', at + 300, at + 400)).toBeUndefined();
+    expect(clockSkewMillis('Sat, 31 Jan 2026 12:05:00 GMT', at, at)).toBe(300_500);
+    expect(clockSkewMillis('Sat, 31 Jan 2026 11:00:00 GMT', at, at)).toBe(-3_599_500);
+    expect(checkNodeVersion('18.20.0').level).toBe('error');
+    expect(checkNodeVersion('20.19.0').level).toBe('ok');
+  });
+});
