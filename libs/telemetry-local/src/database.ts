@@ -5,7 +5,7 @@
  * Text of the database's own errors stays here: it goes into `cause`, never into a message that reaches a client.
  */
 import { BackendUnavailableError } from '@cogniverse/foundation/telemetry';
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import { DOUBLE, type DuckDBConnection, DuckDBInstance, type DuckDBType, type DuckDBValue } from '@duckdb/node-api';
 
 export type SqlParameters = Record<string, DuckDBValue>;
 export type SqlRows = DuckDBValue[][];
@@ -22,6 +22,13 @@ export interface DatabaseOptions {
 /** A string as an SQL literal; for paths, which DuckDB's ATTACH does not take as parameters. */
 export function sqlText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** Numbers are doubles; left to itself, the client takes whole ones for 64-bit integers, and refuses those that are larger. */
+function numberTypes(parameters: SqlParameters): Record<string, DuckDBType> {
+  const types: Record<string, DuckDBType> = {};
+  for (const [name, value] of Object.entries(parameters)) if (typeof value === 'number') types[name] = DOUBLE;
+  return types;
 }
 
 export class Database {
@@ -73,7 +80,7 @@ export class Database {
       connection.interrupt();
     }, this.#options.queryTimeoutMillis);
     try {
-      return (await connection.runAndReadAll(sql, parameters)).getRows();
+      return (await connection.runAndReadAll(sql, parameters, numberTypes(parameters))).getRows();
     } catch (error) {
       throw new BackendUnavailableError(
         timedOut
