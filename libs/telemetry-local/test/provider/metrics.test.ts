@@ -1,0 +1,331 @@
+/** Metrics, held against a plain computation over the same spans. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AnyValue, encodeTraces, type OtlpSpan } from '@cogniverse/foundation/otlp';
+import {
+  METRIC_NAMES,
+  type MetricPoint,
+  type StoreMetricQuery,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
+import { openLocalStore } from '@cogniverse/telemetry-local';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { contractSpan, hexId } from './provider-contract.js';
+
+let dataDir: string;
+let store: TelemetryStore;
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'cogniverse-metrics-'));
+  // Small segments, so that spans are read from hot tables and day files at once.
+  store = await openLocalStore({ dataDir, segmentMaxSpans: 40 });
+});
+afterAll(async () => {
+  await store.shutdown();
+  await rm(dataDir, { recursive: true });
+});
+
+const T0 = 1_780_000_000_000_000_000n;
+
+async function ingest(tenantId: string, spans: readonly OtlpSpan[]): Promise<void> {
+  const body = encodeTraces({
+    resourceSpans: [
+      {
+        resource: {
+          attributes: new Map([
+            ['openinference.project.name', 'p'],
+            ['tenant.id', tenantId],
+          ]),
+          droppedAttributesCount: 0,
+        },
+        schemaUrl: '',
+        scopeSpans: [
+          {
+            scope: { name: '', version: '', attributes: new Map(), droppedAttributesCount: 0 },
+            schemaUrl: '',
+            spans: [...spans],
+          },
+        ],
+      },
+    ],
+  });
+  expect(await store.ingest({ body, format: 'protobuf' })).toMatchObject({ status: 'stored', rejectedSpans: 0 });
+}
+
+// ---- the plain computation
+
+type Value = string | undefined;
+const numberOf = (value: AnyValue | undefined): number | undefined => {
+  const number = typeof value === 'bigint' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+};
+const textOf = (value: AnyValue | undefined): Value => {
+  if (value === undefined) return undefined;
+  return typeof value === 'string' ? value : String(value);
+};
+const defined = (values: (number | undefined)[]) => values.filter((value) => value !== undefined);
+const sum = (values: number[]) => (values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0));
+const mean = (values: number[]) => (values.length === 0 ? undefined : sum(values)! / values.length);
+const ascending = (times: bigint[]) => [...times].sort((a, b) => (a < b ? -1 : Number(a > b)));
+function percentile(values: number[], share: number): number | undefined {
+  if (values.length === 0) return undefined;
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = (sorted.length - 1) * share;
+  const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+  return low + (high - low) * (place - Math.floor(place));
+}
+
+function groupOf(span: OtlpSpan, groupBy: string | undefined, tenantId: string): Value {
+  switch (groupBy) {
+    case undefined:
+      return '';
+    case 'name':
+      return span.name;
+    case 'kind':
+      return (span.attributes.get('openinference.span.kind') as string | undefined)?.toUpperCase() ?? 'UNKNOWN';
+    case 'model':
+      return textOf(span.attributes.get('llm.model_name'));
+    case 'session':
+      return textOf(span.attributes.get('session.id'));
+    case 'tenant':
+      return tenantId;
+    default:
+      return textOf(span.attributes.get(groupBy.slice('attribute:'.length)));
+  }
+}
+
+function spanMetric(name: string, spans: OtlpSpan[]): number | undefined {
+  const of = (key: string) => spans.map((span) => numberOf(span.attributes.get(key)));
+  switch (name) {
+    case 'span_count':
+      return spans.length === 0 ? undefined : spans.length;
+    case 'tokens_prompt':
+      return sum(defined(of('llm.token_count.prompt')));
+    case 'tokens_completion':
+      return sum(defined(of('llm.token_count.completion')));
+    case 'tokens_total':
+      return sum(
+        defined(
+          spans.map((span) => {
+            const [total, prompt, completion] = ['total', 'prompt', 'completion'].map((part) =>
+              numberOf(span.attributes.get(`llm.token_count.${part}`)),
+            );
+            return total ?? (prompt === undefined ? completion : prompt + (completion ?? 0));
+          }),
+        ),
+      );
+    case 'cost_total':
+      return sum(defined(of('llm.cost.total')));
+  }
+  const [, key, aggregate] = /^attribute:(.+):(.+)$/.exec(name)!;
+  const values = defined(of(key!));
+  if (values.length === 0) return undefined;
+  switch (aggregate) {
+    case 'mean':
+      return mean(values);
+    case 'sum':
+      return sum(values);
+    case 'p95':
+      return percentile(values, 0.95);
+    default:
+      return aggregate === 'min' ? Math.min(...values) : Math.max(...values);
+  }
+}
+
+interface Trace {
+  readonly start: bigint;
+  readonly millis: number;
+  readonly failed: boolean;
+  readonly groups: ReadonlySet<Value>;
+}
+
+function traceMetric(name: string, traces: Trace[]): number | undefined {
+  if (traces.length === 0) return undefined;
+  const millis = traces.map((trace) => trace.millis);
+  switch (name) {
+    case 'trace_count':
+      return traces.length;
+    case 'error_rate':
+      return traces.filter((trace) => trace.failed).length / traces.length;
+    case 'latency_mean':
+      return mean(millis);
+    default:
+      return percentile(millis, Number(name.slice('latency_p'.length)) / 100);
+  }
+}
+
+function plainMetrics(all: readonly OtlpSpan[], query: StoreMetricQuery): Map<string, number> {
+  const tenantId = query.project.tenantId!;
+  const spans = all.filter(
+    (span) =>
+      span.startTimeUnixNano >= ((query.startTime as bigint | undefined) ?? 0n) &&
+      span.startTimeUnixNano < ((query.endTime as bigint | undefined) ?? 2n ** 63n),
+  );
+  const traceIds = new Set(spans.map((span) => span.traceId));
+  const traces = Array.from(traceIds, (traceId): Trace => {
+    const members = spans.filter((span) => span.traceId === traceId);
+    const start = ascending(members.map((span) => span.startTimeUnixNano))[0]!;
+    const end = ascending(members.map((span) => span.endTimeUnixNano)).at(-1)!;
+    // Members are in the order of ingestion, and the sort keeps it.
+    const [root] = members
+      .filter((span) => span.parentSpanId === '')
+      .sort((a, b) => Number(a.startTimeUnixNano - b.startTimeUnixNano));
+    const nanos = root === undefined ? end - start : root.endTimeUnixNano - root.startTimeUnixNano;
+    return {
+      start,
+      millis: Number(nanos) / 1e6,
+      failed: members.some((span) => span.status.code === 2),
+      groups: new Set(members.map((span) => groupOf(span, query.groupBy, tenantId))),
+    };
+  });
+  const origin = (query.startTime as bigint | undefined) ?? 0n;
+  const width = BigInt((query.bucketSeconds ?? 0) * 1e9);
+  const bucketOf = (time: bigint) => (width === 0n ? 0n : (time - origin) / width);
+  const groups = new Set(spans.map((span) => groupOf(span, query.groupBy, tenantId)));
+  const buckets = new Set([...spans.map((span) => bucketOf(span.startTimeUnixNano))]);
+  const first = ascending(spans.map((span) => span.startTimeUnixNano))[0] ?? 0n;
+  const values = new Map<string, number>();
+  for (const bucket of buckets) {
+    const time = width === 0n ? ((query.startTime as bigint | undefined) ?? first) : origin + bucket * width;
+    for (const group of groups) {
+      if (group === undefined) continue;
+      for (const metric of query.metricNames) {
+        const value = /^(trace_count|error_rate|latency_)/.test(metric)
+          ? traceMetric(
+              metric,
+              traces.filter((trace) => bucketOf(trace.start) === bucket && trace.groups.has(group)),
+            )
+          : spanMetric(
+              metric,
+              spans.filter(
+                (span) =>
+                  bucketOf(span.startTimeUnixNano) === bucket && groupOf(span, query.groupBy, tenantId) === group,
+              ),
+            );
+        if (value !== undefined) values.set(JSON.stringify([String(time), metric, query.groupBy && group]), value);
+      }
+    }
+  }
+  return values;
+}
+
+function nanosOf(timestamp: string): bigint {
+  const [, seconds, fraction] = /^(.+)\.(\d+)Z$/.exec(timestamp)!;
+  return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction!.padEnd(9, '0'));
+}
+
+const keyed = (points: MetricPoint[]) =>
+  new Map(
+    points.map(({ timestamp, metricName, group, value }) => [
+      JSON.stringify([String(nanosOf(timestamp)), metricName, group]),
+      value,
+    ]),
+  );
+
+// ---- any spans, any query
+
+const count = fc.bigInt({ min: 0n, max: 1000n });
+const anyNumber: fc.Arbitrary<AnyValue> = fc.oneof(
+  count,
+  fc.double({ min: -1e6, max: 1e6, noNaN: true }),
+  fc.constantFrom<AnyValue>(Number.NaN, Number.POSITIVE_INFINITY, 'text', true, 2n ** 60n),
+);
+const anySpans = fc
+  .array(
+    fc.record({
+      trace: fc.nat(6),
+      root: fc.boolean(),
+      name: fc.constantFrom('a', 'b', 'ü"\''),
+      startTimeUnixNano: fc.bigInt({ min: T0, max: T0 + 5_000_000_000n }),
+      nanos: fc.oneof(fc.bigInt({ min: 0n, max: 3_000_000_000n }), fc.constantFrom(0n, 1n)),
+      status: fc.constantFrom<0 | 1 | 2>(0, 0, 1, 2),
+      attributes: fc.record(
+        {
+          'openinference.span.kind': fc.constantFrom('LLM', 'tool'),
+          'session.id': fc.constantFrom('s1', 's2'),
+          'llm.model_name': fc.constantFrom('m1', 'm2'),
+          'llm.token_count.prompt': count,
+          'llm.token_count.completion': count,
+          'llm.token_count.total': count,
+          'llm.cost.total': fc.double({ min: 0, max: 1, noNaN: true }),
+          'a/b~c': anyNumber,
+          tag: fc.constantFrom<AnyValue>('x', 1n, 1, true, '1'),
+        },
+        { requiredKeys: [] },
+      ),
+    }),
+    { maxLength: 30 },
+  )
+  .map((list) => {
+    const traceIds = Array.from({ length: 7 }, () => hexId(16));
+    return list.map(({ trace, root, nanos, startTimeUnixNano, attributes, ...rest }) =>
+      contractSpan({
+        ...rest,
+        traceId: traceIds[trace]!,
+        parentSpanId: root ? '' : hexId(8),
+        startTimeUnixNano,
+        endTimeUnixNano: startTimeUnixNano + nanos,
+        attributes: attributes as Record<string, AnyValue>,
+      }),
+    );
+  });
+const anyQuery = fc.record(
+  {
+    startTime: fc.bigInt({ min: T0 - 10n, max: T0 + 3_000_000_000n }),
+    endTime: fc.bigInt({ min: T0 + 1_000_000_000n, max: T0 + 6_000_000_000n }),
+    bucketSeconds: fc.constantFrom(1, 0.25, 60),
+    groupBy: fc.constantFrom('name', 'kind', 'model', 'session', 'tenant', 'attribute:tag', 'attribute:missing'),
+  },
+  { requiredKeys: [] },
+);
+const metricNames = [
+  ...METRIC_NAMES,
+  ...['mean', 'sum', 'min', 'max', 'p95'].map((aggregate) => `attribute:a/b~c:${aggregate}`),
+];
+
+it('agrees with a plain computation over the same spans', async () => {
+  await fc.assert(
+    fc.asyncProperty(anySpans, anyQuery, async (spans, range) => {
+      const project = { tenantId: `tenant-${hexId(8)}`, name: 'p' };
+      const half = spans.length >> 1;
+      for (const part of [spans.slice(0, half), spans.slice(half)])
+        if (part.length > 0) await ingest(project.tenantId, part);
+      const query: StoreMetricQuery = { project, metricNames, ...range };
+      const found = keyed(await store.getMetrics(query));
+      const expected = plainMetrics(spans, query);
+      expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
+      for (const [key, value] of expected) {
+        const tolerance = 1e-9 * Math.max(1, Math.abs(value));
+        expect(Math.abs(found.get(key)! - value), `${key}: ${found.get(key)} for ${value}`).toBeLessThanOrEqual(
+          tolerance,
+        );
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+it('gives points by time, then by metric as asked, then by group, each once', async () => {
+  const project = { tenantId: `tenant-${hexId(8)}`, name: 'p' };
+  await ingest(project.tenantId, [
+    contractSpan({ name: 'b' }),
+    contractSpan({ name: 'a' }),
+    contractSpan({ name: 'a', at: 1000 }),
+  ]);
+  const points = await store.getMetrics({
+    project,
+    metricNames: ['trace_count', 'span_count', 'trace_count'],
+    bucketSeconds: 1,
+    groupBy: 'name',
+  });
+  const second = (n: number) => new Date(Number(T0 / 1_000_000n) + n * 1000).toISOString();
+  expect(points.map(({ timestamp, metricName, group, value }) => [timestamp, metricName, group, value])).toEqual([
+    [second(0), 'trace_count', 'a', 1],
+    [second(0), 'trace_count', 'b', 1],
+    [second(0), 'span_count', 'a', 1],
+    [second(0), 'span_count', 'b', 1],
+    [second(1), 'trace_count', 'a', 1],
+    [second(1), 'span_count', 'a', 1],
+  ]);
+});
