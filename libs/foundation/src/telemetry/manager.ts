@@ -55,7 +55,7 @@ import { ExportPipeline, type PipelineStats } from './export/pipeline.js';
 import { consoleLogger, FencedLogger, type PipelineLogger } from './export/pipeline-logger.js';
 import type { RetryPolicy } from './export/retry-policy.js';
 import type { TenantProject } from './export/tenant-project.js';
-import type { ScopeBytes } from './export/tenant-queue.js';
+import type { ScopeBytes, TenantQueue } from './export/tenant-queue.js';
 import { TenantRouter, type TrustRemoteContext } from './export/tenant-router.js';
 import type { ProviderConfig, TelemetryProvider } from './providers/provider.js';
 import { ProviderInstances, type ProviderRegistry, registry as processRegistry } from './registry.js';
@@ -212,7 +212,8 @@ export class Telemetry implements ExitParticipant {
       logger: this.#logger,
       trustRemoteContext: options.trustRemoteContext ?? (() => this.config.trustRemoteContext),
       openProject: (project) => this.#openProject(project),
-      closeProject: (project) => this.#closeProject(project),
+      closeProject: (project, queue) => this.#closeProject(project, queue),
+      writeLate: (project, write) => this.#writeLate(project, write),
       registeredTenantOf: (projectName) => this.#registrations.get(projectName)?.tenantId,
       useSyncExport: (_tenantId, projectName) =>
         this.#registrations.get(projectName)?.useSyncExport ?? batchConfig.useSyncExport,
@@ -313,7 +314,9 @@ export class Telemetry implements ExitParticipant {
     const { tenantId } = options;
     const projectName = options.projectName ?? undefined;
     const parent = 'parent' in options ? options.parent : undefined;
-    const from = parent === undefined || parent === null ? active : withParent(active, parent);
+    let from = active;
+    if ('root' in options && options.root === true) from = this.#router.withoutParent(active);
+    else if (parent !== undefined && parent !== null) from = withParent(active, parent);
     if (tenantId !== undefined && tenantId !== null) {
       return this.#router.enter(from, this.#router.project(tenantId, projectName));
     }
@@ -470,22 +473,41 @@ export class Telemetry implements ExitParticipant {
   #attach(project: TenantProject, target: ExportTarget): void {
     const before = project.queue;
     const attributes = new Map([...this.#resourceAttributes(project), ...target.resourceAttributes]);
-    const queue = this.#pipeline.openProject({
-      tenantId: project.tenantId,
-      projectName: project.projectName,
-      target: withoutOwnSpans({ ...target, resourceAttributes: attributes, createSender: () => target.createSender() }),
-      maxQueueSize: this.config.batchConfig.maxQueueSize,
-    });
+    const queue = this.#openQueue(
+      project,
+      withoutOwnSpans({ ...target, resourceAttributes: attributes, createSender: () => target.createSender() }),
+    );
     project.open(queue);
     if (before !== undefined && before !== queue) this.#pipeline.closeProject(before);
     if (project.cachedTenant?.live === false) this.#pipeline.closeProject(queue);
   }
 
-  #closeProject(project: TenantProject): void {
-    if (project.queue !== undefined) this.#pipeline.closeProject(project.queue);
+  #closeProject(project: TenantProject, queue: TenantQueue | undefined): void {
+    if (queue !== undefined) this.#pipeline.closeProject(queue);
     if (this.config.provider !== null) {
       this.#providers.release(this.config.provider, project.tenantId, project.projectName);
     }
+  }
+
+  #writeLate(
+    project: TenantProject,
+    write: (queue: TenantQueue) => Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    const live = this.#router.liveProject(project.tenantId, project.projectName)?.queue;
+    if (live !== undefined) return write(live);
+    const queue = this.#openQueue(project, project.target!);
+    const written = write(queue);
+    this.#pipeline.closeProject(queue);
+    return written;
+  }
+
+  #openQueue({ tenantId, projectName }: TenantProject, target: ExportTarget): TenantQueue {
+    return this.#pipeline.openProject({
+      tenantId,
+      projectName,
+      target,
+      maxQueueSize: this.config.batchConfig.maxQueueSize,
+    });
   }
 
   #baseTarget(registration: ProjectRegistration | undefined): ExportTarget {

@@ -49,7 +49,7 @@ export class Tracer implements ApiTracer {
   }
 
   startSpan(name: string, options?: SpanOptions, context: Context = contextApi.active()): TelemetrySpan {
-    return this.#router.start(this.#scope, name, options, this.#entered(context));
+    return this.#router.start(this.#scope, name, options, this.#entered(context, options));
   }
 
   startActiveSpan<F extends (span: ApiSpan) => unknown>(name: string, fn: F): ReturnType<F>;
@@ -64,13 +64,14 @@ export class Tracer implements ApiTracer {
     const fn = rest.at(-1) as F;
     const options = rest.length > 1 ? (rest[0] as SpanOptions) : undefined;
     const given = rest.length > 2 ? (rest[1] as Context) : undefined;
-    const active = this.#entered(given ?? contextApi.active());
+    const active = this.#entered(given ?? contextApi.active(), options);
     const span = this.#router.start(this.#scope, name, options, active);
     return contextApi.with(this.#router.contextOf(active, span), () => fn(span) as ReturnType<F>);
   }
 
-  #entered(context: Context): TelemetryContext {
-    const active = TelemetryContext.of(context);
+  #entered(context: Context, options: SpanOptions | undefined): TelemetryContext {
+    let active = TelemetryContext.of(context);
+    if (options?.root === true) active = this.#router.withoutParent(active);
     return this.#project === undefined ? active : this.#router.enter(active, this.#router.own(this.#project));
   }
 }

@@ -6,11 +6,11 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { afterEach, describe, expect, it } from 'vitest';
-import { recordingTelemetry } from './recording-target.js';
+import { memoryTelemetry } from './memory-telemetry.js';
 
 describe('span()', () => {
   it('records a span with the default attributes, in the project of the tenant and its service', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     expect(
       telemetry.span('search', { tenantId: 'acme', attributes: { query: 'cats', top_k: 10, none: null } }, () => 42),
     ).toBe(42);
@@ -31,7 +31,7 @@ describe('span()', () => {
   });
 
   it('makes one trace of nested spans, across await', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     await telemetry.span('outer', { tenantId: 'acme' }, async () => {
       await Promise.resolve();
       await telemetry.span('inner', async () => telemetry.span('innermost', () => undefined));
@@ -44,7 +44,7 @@ describe('span()', () => {
   });
 
   it('records what the callback throws once, sets the status, and throws it on unchanged', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     const error = new TypeError('no such index');
     expect(() =>
       telemetry.span('sync', { tenantId: 'acme' }, () => {
@@ -69,7 +69,7 @@ describe('span()', () => {
   });
 
   it('throws on whatever was thrown, also what is no error', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     const hostile = new Proxy(
       {},
       {
@@ -92,7 +92,7 @@ describe('span()', () => {
   });
 
   it('gives the value of a thenable, and runs a lazy one once', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     let runs = 0;
     const lazy = {
       // biome-ignore lint/suspicious/noThenProperty: a query builder is such an object
@@ -107,16 +107,16 @@ describe('span()', () => {
   });
 
   it('throws MissingTenantError without any tenant, and uses the default tenant where that is configured', async () => {
-    const strict = recordingTelemetry();
+    const strict = memoryTelemetry();
     expect(() => strict.telemetry.span('lost', () => 1)).toThrow(MissingTenantError);
     expect(() => strict.telemetry.startSpan('lost')).toThrow(MissingTenantError);
-    const lenient = recordingTelemetry({ fallbackToDefaultTenant: true });
+    const lenient = memoryTelemetry({ fallbackToDefaultTenant: true });
     lenient.telemetry.span('lost', () => 1);
     expect((await lenient.flushed()).named('lost').tenant).toBe('default');
   });
 
   it('never throws on a tenant id that cannot be used: the function runs, the span is counted invalid, one line is logged', async () => {
-    const { telemetry, flushed, warnings } = recordingTelemetry();
+    const { telemetry, flushed, warnings } = memoryTelemetry();
     telemetry.withTenant('acme', () => {
       for (const tenantId of ['../etc', '', 'a/b', 'x'.repeat(200), 17 as unknown as string]) {
         for (const _ of [1, 2]) {
@@ -140,14 +140,14 @@ describe('span()', () => {
 
   it('runs the function with a span that does nothing when telemetry is off, or the level leaves the component out', async () => {
     for (const config of [{ enabled: false }, { level: 'disabled' }, { otlpEnabled: false }] as const) {
-      const { telemetry, flushed } = recordingTelemetry(config);
+      const { telemetry, flushed } = memoryTelemetry(config);
       expect(telemetry.span('off', { tenantId: 'acme' }, (span) => span.isRecording())).toBe(false);
       telemetry.tracerProvider.getTracer('http').startSpan('off').end();
       expect(telemetry.getTracer('acme')).toBeUndefined();
       expect((await flushed()).spans).toEqual([]);
       expect(telemetry.getStats().export.total.ended).toBe(0);
     }
-    const { telemetry, flushed } = recordingTelemetry({ level: 'basic' });
+    const { telemetry, flushed } = memoryTelemetry({ level: 'basic' });
     telemetry.span('encode', { tenantId: 'acme', component: 'encoder' }, () => undefined);
     telemetry.span('search', { tenantId: 'acme', component: 'search_service' }, () => undefined);
     telemetry.span('plain', { tenantId: 'acme' }, () => undefined);
@@ -155,7 +155,7 @@ describe('span()', () => {
   });
 
   it('takes project names as suffixes or in full, and keeps the ambient project for calls that name no tenant', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     telemetry.span('a', { tenantId: 'acme', projectName: 'search' }, () => telemetry.span('a.child', () => undefined));
     telemetry.span('b', { tenantId: 'acme', projectName: 'cogniverse-acme-search' }, () => undefined);
     telemetry.withTenant('acme', () => telemetry.span('c', { projectName: 'other' }, () => undefined));
@@ -169,7 +169,7 @@ describe('span()', () => {
 
 describe('startSpan() and withSpan()', () => {
   it('ends a span with its block, and makes it active on request only', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     {
       using span = telemetry.startSpan('manual', {
         tenantId: 'acme',
@@ -187,7 +187,7 @@ describe('startSpan() and withSpan()', () => {
 
 describe('sessions', () => {
   it('put session.id on every span inside, at any depth and across await, and on none outside', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     await telemetry.sessionSpan('turn', { tenantId: 'acme', sessionId: 's1' }, async () => {
       await new Promise<void>((resolve) => setImmediate(resolve));
       telemetry.tracerProvider.getTracer('lib').startActiveSpan('lib', (span) => {
@@ -216,7 +216,7 @@ describe('sessions', () => {
 
 describe('tenant()', () => {
   it('gives a handle with the tenant filled in', async () => {
-    const { telemetry, flushed } = recordingTelemetry();
+    const { telemetry, flushed } = memoryTelemetry();
     const acme = telemetry.tenant('acme', { projectName: 'search' });
     acme.span('by handle', () => telemetry.span('inside', () => undefined));
     acme.run(() => telemetry.span('by run', () => undefined));
@@ -243,7 +243,7 @@ describe('the singleton', () => {
 });
 
 it('keeps no baggage of one tenant in the context of another', () => {
-  const { telemetry } = recordingTelemetry();
+  const { telemetry } = memoryTelemetry();
   telemetry.withTenant('acme', () => {
     const withBaggage = propagation.setBaggage(context.active(), propagation.createBaggage({ secret: { value: 'x' } }));
     context.with(withBaggage, () => {

@@ -8,16 +8,17 @@ export class LocalTrace {
   readonly traceState: TraceState | undefined;
   /** Its spans' times count on from here. See `SpanClock`. */
   readonly anchor: bigint;
-  /** The tenant's project, for its spans that started before the tenant was known. Fixed once set. */
+  /** The tenant's project: that of its first span, or of what was assigned to it later. Fixed once set. */
   project: TenantProject | undefined;
   /** The local root ended without a tenant. */
   settled = false;
   startedUnassigned = 0;
   held: Set<HeldSpan> | undefined;
 
-  constructor(traceId: string, traceState: TraceState | undefined, anchor: bigint) {
+  constructor(traceId: string, traceState: TraceState | undefined, anchor: bigint, project: TenantProject | undefined) {
     this.traceId = traceId;
     this.traceState = traceState;
     this.anchor = anchor;
+    this.project = project;
   }
 }

@@ -51,14 +51,13 @@ export class TenantCache {
     return this.#tenants.values();
   }
 
-  /** Does not renew: `use()` does. */
+  /** Does not renew: `renew()` does. */
   get(tenantId: string): CachedTenant | undefined {
     return this.#tenants.get(tenantId);
   }
 
-  /** A hit: the tenant is the newest again. */
-  use(tenant: CachedTenant): void {
-    this.hits += 1;
+  /** The tenant is in use: the newest again. */
+  renew(tenant: CachedTenant): void {
     tenant.lastUsedMillis = this.#options.nowMillis();
     if (tenant === this.#newest || !tenant.live) return;
     this.#unlink(tenant);

@@ -4,6 +4,7 @@
  * Spans that end before the project's destination is known (a provider that is still loading) wait here, counted as held.
  */
 import { ProtoWriter } from '../../otlp/index.js';
+import type { ExportTarget } from './export-target.js';
 import type { DropReason, TenantLedger } from './ledger.js';
 import type { CachedTenant } from './tenant-cache.js';
 import type { ScopeBytes, TenantQueue } from './tenant-queue.js';
@@ -46,6 +47,9 @@ export class TenantProject {
   #ledger: TenantLedger | undefined;
   #queue: TenantQueue | undefined;
   #early: EarlySpan[] = [];
+  #detached = false;
+  /** Where its spans go, once that is known. */
+  target: ExportTarget | undefined;
 
   constructor(options: TenantProjectOptions) {
     this.router = options.router;
@@ -81,7 +85,8 @@ export class TenantProject {
 
   /** The destination is known, or has changed. */
   open(queue: TenantQueue): void {
-    this.#queue = queue;
+    this.target = queue.target;
+    if (!this.#detached) this.#queue = queue;
     this.maxSpanBytes = Math.min(queue.target.maxSpanBytes ?? this.router.maxSpanBytes, this.router.maxSpanBytes);
     for (const { scope, bytes, exported } of this.#takeEarly()) {
       const waiting = this.#offer(queue, scope, bytes);
@@ -99,11 +104,12 @@ export class TenantProject {
     return early;
   }
 
-  /** Evicted: spans still open are delivered when they end. */
+  /** Evicted: spans still open are delivered when they end. The pipeline forgets the queue, so it is not kept here. */
   detach(): void {
-    if (this.#ledger === undefined) return;
-    this.#ledger.pins -= 1;
+    if (this.#ledger !== undefined) this.#ledger.pins -= 1;
     this.#ledger = undefined;
+    this.#queue = undefined;
+    this.#detached = true;
   }
 
   /** There will be no destination for them. */
@@ -119,6 +125,7 @@ export class TenantProject {
     const { ledger } = this;
     ledger.ended += 1;
     if (this.#queue !== undefined) return this.#offer(this.#queue, scope, span);
+    if (this.target !== undefined) return this.router.writeLate(this, (queue) => this.#offer(queue, scope, span));
     if (this.router.stopped) return void ledger.countDropped('already_shutdown', 1);
     if (this.#early.length >= this.router.maxQueueSize) return void ledger.countDropped('queue_full', 1);
     if (this.router.earlyBytes + span.length > this.router.maxQueueBytes)
@@ -126,7 +133,7 @@ export class TenantProject {
     ledger.held += 1;
     this.router.projectsWithEarlySpans().add(this);
     this.router.earlyBytes += span.length;
-    const bytes = span.slice();
+    const bytes = new Uint8Array(span); // a copy: the writer's block is used again
     const { promise, resolve } = promiseWithResolver();
     this.#early.push({ scope, bytes, exported: resolve });
     return this.useSyncExport ? promise : undefined;

@@ -23,7 +23,7 @@ import { LocalTrace } from './local-trace.js';
 import type { PipelineLogger } from './pipeline-logger.js';
 import { type CachedTenant, TenantCache } from './tenant-cache.js';
 import { TenantProject } from './tenant-project.js';
-import type { ScopeBytes } from './tenant-queue.js';
+import type { ScopeBytes, TenantQueue } from './tenant-queue.js';
 
 /** In the ledger: spans whose tenant is not known yet, or never was. No tenant can have these names. */
 export const UNASSIGNED_TENANT = '(unassigned)';
@@ -46,6 +46,12 @@ export interface HeldSpan {
 /** Where a span asks which remote parents are to be believed. */
 export type TrustRemoteContext = (spanContext: SpanContext) => boolean;
 
+/** Gives the queue for a span of an evicted project, opened for this one span. */
+export type LateWriter = (
+  project: TenantProject,
+  write: (queue: TenantQueue) => Promise<void> | undefined,
+) => Promise<void> | undefined;
+
 export interface TenantRouterOptions {
   readonly config: TelemetryConfig;
   readonly ledger: Ledger;
@@ -57,7 +63,9 @@ export interface TenantRouterOptions {
   /** A project is live: finds its destination, and gives it a queue, at once or later. */
   readonly openProject: (project: TenantProject) => void;
   /** A project is no longer live. */
-  readonly closeProject: (project: TenantProject) => void;
+  readonly closeProject: (project: TenantProject, queue: TenantQueue | undefined) => void;
+  /** Writes a span of a project that is no longer live. */
+  readonly writeLate: LateWriter;
   /** Projects registered by name; they take part in the check for collisions. */
   readonly registeredTenantOf: (projectName: string) => string | undefined;
   /** Whether this project's spans are exported one by one. */
@@ -95,11 +103,13 @@ export class TenantRouter {
   stopped = false;
   /** Telemetry is switched off: spans do nothing and are not counted. */
   off = false;
+  readonly writeLate: LateWriter;
   failedInitializations = 0;
 
   constructor(options: TenantRouterOptions) {
     const { config } = options;
     this.#options = options;
+    this.writeLate = options.writeLate;
     this.#config = config;
     this.ledger = options.ledger;
     this.spanClock = options.spanClock;
@@ -136,7 +146,7 @@ export class TenantRouter {
     const tenant = this.#cache.get(tenantId as string);
     const found = tenant?.byCallName.get(projectName as string | undefined);
     if (found !== undefined) {
-      this.#cache.use(tenant!);
+      this.#cache.hits += 1; // renewed by the span that starts: `own()`
       return found;
     }
     if (!isUsableName(tenantId)) return this.#refuse(refusal('Tenant id', tenantId), tenantId);
@@ -227,8 +237,9 @@ export class TenantRouter {
   #evicted(tenant: CachedTenant): void {
     for (const [fullName, project] of tenant.byFullName) {
       this.#tenantOfName.delete(fullName);
+      const { queue } = project;
       project.detach();
-      this.#options.closeProject(project);
+      this.#options.closeProject(project, queue);
     }
   }
 
@@ -266,7 +277,7 @@ export class TenantRouter {
     if (project.router !== this) return this.project(project.tenantId, undefined);
     const tenant = project.cachedTenant!;
     if (!tenant.live) return this.#create(project.tenantId, project.projectName, project.projectName);
-    this.#cache.use(tenant);
+    this.#cache.renew(tenant);
     return project;
   }
 
@@ -291,6 +302,11 @@ export class TenantRouter {
     return active.project ?? (active.span instanceof Span ? active.span.project : undefined);
   }
 
+  /** The same context for a span that begins a new trace: its tenant stays, its span is no parent and no ancestor. */
+  withoutParent(active: TelemetryContext): TelemetryContext {
+    return active.with(undefined, this.ambientProject(active), active.sessionId);
+  }
+
   /** The context in which `span` is the active one. */
   contextOf(active: TelemetryContext, span: TelemetrySpan): TelemetryContext {
     if (!(span instanceof Span)) return active.with(span, active.project, active.sessionId);
@@ -308,7 +324,7 @@ export class TenantRouter {
   /** Starts a span in a context. Never throws. */
   start(scope: ScopeBytes, name: string, options: SpanOptions | undefined, active: TelemetryContext): TelemetrySpan {
     if (this.off || isTracingSuppressed(active)) return NOOP_SPAN;
-    const parent = options?.root === true ? undefined : active.span;
+    const parent = active.span;
     const ownParent = parent instanceof Span && parent.router === this ? parent : undefined;
     const inherited = this.ambientProject(active);
     const project = inherited === undefined ? undefined : this.own(inherited);
@@ -342,6 +358,7 @@ export class TenantRouter {
       parentContext?.traceId ?? this.#options.ids.generateTraceId(),
       parentContext?.traceState,
       this.spanClock.anchor(),
+      project,
     );
     const span = new Span(
       this,
@@ -430,7 +447,7 @@ export class TenantRouter {
       ledger.countDropped(typeof bytes === 'string' ? bytes : 'no_tenant', 1);
       return undefined;
     }
-    this.#hold({ trace, span, bytes: bytes.slice(), sinceMillis: this.#options.clock.monotonicMillis() });
+    this.#hold({ trace, span, bytes: new Uint8Array(bytes), sinceMillis: this.#options.clock.monotonicMillis() });
     ledger.held += 1;
     return undefined;
   }
