@@ -54,4 +54,18 @@ export class BlockPool {
     this.#rings[bits] ??= [];
     this.#rings[bits].push(ring);
   }
+
+  /** Keeps at most `bytes` of what nobody uses: the largest go first. */
+  trim(bytes: number): void {
+    for (const kept of [this.#blocks, this.#rings]) {
+      for (let bits = kept.length - 1; bits >= 0 && this.#retainedBytes > bytes; bits -= 1) {
+        const ofClass = kept[bits];
+        while (ofClass !== undefined && this.#retainedBytes > bytes) {
+          const one = ofClass.pop();
+          if (one === undefined) break;
+          this.#retainedBytes -= one.byteLength;
+        }
+      }
+    }
+  }
 }

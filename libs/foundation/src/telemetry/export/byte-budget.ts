@@ -16,7 +16,8 @@ export interface BudgetedQueue {
 export interface TenantHolding {
   readonly tenantId: string;
   queuedBytes: number;
-  readonly queues: Set<BudgetedQueue>;
+  /** Few, so a list. */
+  queues: BudgetedQueue[];
 }
 
 export class ByteBudget {
@@ -37,16 +38,16 @@ export class ByteBudget {
   join(tenantId: string, queue: BudgetedQueue): TenantHolding {
     let holding = this.#holdings.get(tenantId);
     if (holding === undefined) {
-      holding = { tenantId, queuedBytes: 0, queues: new Set() };
+      holding = { tenantId, queuedBytes: 0, queues: [] };
       this.#holdings.set(tenantId, holding);
     }
-    holding.queues.add(queue);
+    holding.queues.push(queue);
     return holding;
   }
 
   leave(holding: TenantHolding, queue: BudgetedQueue): void {
-    holding.queues.delete(queue);
-    if (holding.queues.size > 0) return;
+    holding.queues = holding.queues.filter((other) => other !== queue);
+    if (holding.queues.length > 0) return;
     this.#holdings.delete(holding.tenantId);
     if (this.#heaviest === holding) this.#heaviest = undefined;
   }

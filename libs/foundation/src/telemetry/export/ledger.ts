@@ -32,6 +32,8 @@ export type DropReason =
 const FATES = ['unsampled', 'held', 'queued', 'inFlight', 'spooled', 'exported', 'rejected', 'sampledOut'] as const;
 const COUNTERS = ['started', 'ended', ...FATES, 'ambiguous'] as const;
 
+const NOTHING_DROPPED: ReadonlyMap<DropReason, number> = new Map();
+
 /** A copy of counters, in spans. */
 export interface LedgerCounts {
   started: number;
@@ -73,7 +75,8 @@ export class TenantLedger {
   rejected = 0;
   sampledOut = 0;
   ambiguous = 0;
-  readonly dropped = new Map<DropReason, number>();
+  /** Absent until something is dropped: most tenants never need it. */
+  #dropped: Map<DropReason, number> | undefined;
   /** Open queues and others that keep this object; it is not folded while there are any. */
   pins = 0;
   readonly #dropLog: DropLog | undefined;
@@ -83,9 +86,18 @@ export class TenantLedger {
     this.#dropLog = dropLog;
   }
 
+  get dropped(): ReadonlyMap<DropReason, number> {
+    return this.#dropped ?? NOTHING_DROPPED;
+  }
+
+  #addDropped(reason: DropReason, count: number): void {
+    this.#dropped ??= new Map();
+    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + count);
+  }
+
   /** Counts `count` spans as dropped, and has it logged. */
   countDropped(reason: DropReason, count: number): void {
-    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
+    this.#addDropped(reason, count);
     this.#dropLog?.record(this.tenantId, reason, count);
   }
 
@@ -110,7 +122,7 @@ export class TenantLedger {
   /** Adds what `other` counted. */
   add(other: TenantLedger): void {
     for (const name of COUNTERS) this[name] += other[name];
-    for (const [reason, count] of other.dropped) this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
+    for (const [reason, count] of other.dropped) this.#addDropped(reason, count);
   }
 }
 

@@ -14,6 +14,9 @@ import { type AttemptObserver, RetrySender } from './retry-sender.js';
 import { Settlement } from './settlement.js';
 import { type QueueHost, type ScopeBytes, TenantQueue } from './tenant-queue.js';
 
+/** Memory that is kept for the next spans while there are none. */
+const IDLE_POOL_BYTES = 1024 * 1024;
+
 export interface PipelineOptions {
   readonly ledger: Ledger;
   /** Spans in one request. Default 512. */
@@ -147,11 +150,16 @@ export class ExportPipeline implements QueueHost {
         budget: this.budget,
         pool: this.pool,
         needTick: () => this.#armTimer(),
-        onSettled: () => this.#armTimerIfNeeded(),
+        onSettled: () => this.#settled(),
       });
       this.#schedulers.set(target.key, scheduler);
     }
     return scheduler;
+  }
+
+  #settled(): void {
+    if (this.budget.usedBytes === 0) this.pool.trim(IDLE_POOL_BYTES);
+    this.#armTimerIfNeeded();
   }
 
   #armTimer(): void {
