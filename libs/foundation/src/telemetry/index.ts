@@ -9,6 +9,18 @@ export {
   TelemetryLevel,
 } from './config.js';
 export { configurationTable } from './configuration-table.js';
+export {
+  addEmbeddingDetailsToSpan,
+  addSearchResultsToSpan,
+  type BackendSearchSpanOptions,
+  backendSearchSpan,
+  type Embeddings,
+  type EncodeSpanOptions,
+  encodeSpan,
+  type SearchResult,
+  type SearchSpanOptions,
+  searchSpan,
+} from './context.js';
 export { type Environment, withEnvironment } from './environment.js';
 export {
   BackendUnavailableError,

@@ -1,0 +1,208 @@
+/**
+ * Spans that every search application makes, in the reference's words.   Write path: application -> [context] -> manager.
+ *
+ * Names, attribute keys and defaults are those of the reference, so that dashboards serve both systems.
+ */
+import type { Span } from '@opentelemetry/api';
+import { getTelemetryManager, type Telemetry } from './manager.js';
+
+interface HelperOptions {
+  readonly tenantId?: string | undefined;
+  /** The manager to record with; the process-wide one by default. */
+  readonly telemetry?: Telemetry | undefined;
+}
+
+export interface SearchSpanOptions extends HelperOptions {
+  readonly query: string;
+  readonly topK?: number | undefined;
+  readonly rankingStrategy?: string | undefined;
+  readonly profile?: string | undefined;
+  readonly backend?: string | undefined;
+}
+
+export interface EncodeSpanOptions extends HelperOptions {
+  /** For example `ColPali`; part of the span's name, in lower case. */
+  readonly encoderType: string;
+  /** Characters of the query. */
+  readonly queryLength?: number | undefined;
+  readonly query?: string | undefined;
+}
+
+export interface BackendSearchSpanOptions extends HelperOptions {
+  readonly backendType?: string | undefined;
+  readonly schemaName?: string | undefined;
+  readonly rankingStrategy?: string | undefined;
+  readonly topK?: number | undefined;
+  readonly hasEmbeddings?: boolean | undefined;
+  readonly queryText?: string | undefined;
+}
+
+/** One result of a search, as far as it is known. */
+export interface SearchResult {
+  readonly documentId?: string | undefined;
+  readonly videoId?: string | undefined;
+  readonly score?: number | undefined;
+  readonly contentType?: string | undefined;
+}
+
+/** One vector, or several of equal length. */
+export type Embeddings = ArrayLike<number> | readonly ArrayLike<number>[];
+
+/** Sets an attribute to the milliseconds that `fn` took, also when it fails. A promise is timed until it settles. */
+function timed<T>(span: Span, key: string, fn: () => T): T {
+  const started = performance.now();
+  const record = () => {
+    span.setAttribute(key, performance.now() - started);
+  };
+  let result: T;
+  try {
+    result = fn();
+  } catch (error) {
+    record();
+    throw error;
+  }
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') {
+    record();
+    return result;
+  }
+  const settled = (result as PromiseLike<unknown> & T).then(
+    (value) => {
+      record();
+      return value;
+    },
+    (error: unknown) => {
+      record();
+      throw error;
+    },
+  );
+  return settled as T;
+}
+
+/** Runs `fn` in a span `search_service.search` (CHAIN) and records `latency_ms`. */
+export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T): T {
+  const {
+    tenantId,
+    telemetry = getTelemetryManager(),
+    query,
+    topK = 10,
+    rankingStrategy = 'default',
+    profile = 'unknown',
+    backend = 'vespa',
+  } = options;
+  const attributes = {
+    'openinference.span.kind': 'CHAIN',
+    'operation.name': 'search',
+    backend,
+    query,
+    strategy: rankingStrategy,
+    top_k: topK,
+    profile,
+    'input.value': JSON.stringify({ query, top_k: topK, strategy: rankingStrategy, profile }),
+  };
+  return telemetry.span('search_service.search', { tenantId, attributes, component: 'search_service' }, (span) =>
+    timed(span, 'latency_ms', () => fn(span)),
+  );
+}
+
+/** Runs `fn` in a span `encoder.{type}.encode` (EMBEDDING) and records `encoding_time_ms`. */
+export function encodeSpan<T>(options: EncodeSpanOptions, fn: (span: Span) => T): T {
+  const { tenantId, telemetry = getTelemetryManager(), encoderType, queryLength = 0, query = '' } = options;
+  const type = encoderType.toLowerCase();
+  const attributes = {
+    'openinference.span.kind': 'EMBEDDING',
+    'operation.name': `encode.${type}`,
+    encoder_type: encoderType,
+    query_length: queryLength,
+    'input.value': query,
+  };
+  return telemetry.span(`encoder.${type}.encode`, { tenantId, attributes, component: 'encoder' }, (span) =>
+    timed(span, 'encoding_time_ms', () => fn(span)),
+  );
+}
+
+/** Runs `fn` in a span `search.execute` (RETRIEVER) and records `latency_ms`. */
+export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (span: Span) => T): T {
+  const {
+    tenantId,
+    telemetry = getTelemetryManager(),
+    backendType = 'vespa',
+    schemaName = 'unknown',
+    rankingStrategy = 'default',
+    topK = 10,
+    hasEmbeddings = false,
+    queryText = '',
+  } = options;
+  const attributes = {
+    'openinference.span.kind': 'RETRIEVER',
+    'operation.name': 'search.execute',
+    backend: backendType,
+    query: queryText,
+    strategy: rankingStrategy,
+    top_k: topK,
+    schema: schemaName,
+    has_embeddings: hasEmbeddings,
+    'input.value': JSON.stringify({
+      query: queryText,
+      top_k: topK,
+      strategy: rankingStrategy,
+      schema: schemaName,
+      has_embeddings: hasEmbeddings,
+    }),
+  };
+  return telemetry.span('search.execute', { tenantId, attributes, component: 'backend' }, (span) =>
+    timed(span, 'latency_ms', () => fn(span)),
+  );
+}
+
+/** Adds `num_results`, `top_score`, and an event `search_results` with the best three (attribute `top_3`, JSON). */
+export function addSearchResultsToSpan(span: Span, results: readonly SearchResult[]): void {
+  span.setAttribute('num_results', results.length);
+  if (results.length === 0) return;
+  span.setAttribute('top_score', results[0]!.score ?? 0);
+  const best = results.slice(0, 3).map((result, index) => ({
+    rank: index + 1,
+    document_id: result.documentId ?? 'unknown',
+    video_id: result.videoId ?? 'unknown',
+    score: result.score ?? 0,
+    content_type: result.contentType ?? 'unknown',
+  }));
+  span.addEvent('search_results', { top_3: JSON.stringify(best) });
+}
+
+function isMatrix(embeddings: Embeddings): embeddings is readonly ArrayLike<number>[] {
+  return Array.isArray(embeddings) && typeof embeddings[0] === 'object';
+}
+
+/** numpy's name of what a vector holds. */
+function dtypeOf(vector: ArrayLike<number> | undefined): string {
+  const name = ArrayBuffer.isView(vector) ? vector.constructor.name : '';
+  const match = /^(Float|Int|Uint)(\d+)(?:Clamped)?Array$/.exec(name);
+  return match ? `${match[1]!.toLowerCase()}${match[2]}` : 'float64';
+}
+
+function norm(vector: ArrayLike<number>): number {
+  let squares = 0;
+  for (let index = 0; index < vector.length; index += 1) squares += vector[index]! * vector[index]!;
+  return Math.sqrt(squares);
+}
+
+/**
+ * Adds shape (as numpy writes it), type, mean and standard deviation of the norms; for several vectors `num_vectors` and `embedding_dim` too.
+ * `output.value` is the shape: the numbers themselves would be no help to a reader.
+ */
+export function addEmbeddingDetailsToSpan(span: Span, embeddings: Embeddings): void {
+  const vectors = isMatrix(embeddings) ? embeddings : [embeddings as ArrayLike<number>];
+  const dimension = vectors[0]?.length ?? 0;
+  const shape = isMatrix(embeddings) ? `(${vectors.length}, ${dimension})` : `(${dimension},)`;
+  const norms = vectors.map(norm);
+  const mean = norms.reduce((sum, value) => sum + value, 0) / norms.length;
+  const variance = norms.reduce((sum, value) => sum + (value - mean) ** 2, 0) / norms.length;
+  span.setAttributes({
+    embedding_shape: shape,
+    embedding_dtype: dtypeOf(vectors[0]),
+    embedding_norm_mean: mean,
+    embedding_norm_std: Math.sqrt(variance),
+    'output.value': shape,
+  });
+  if (isMatrix(embeddings)) span.setAttributes({ num_vectors: vectors.length, embedding_dim: dimension });
+}
