@@ -405,6 +405,22 @@ describe('shutdown', () => {
     expect(pipeline.audit()).toBeNull();
   });
 
+  it('is not held by a sender that does not close', async () => {
+    const { pipeline, clock } = startPipeline();
+    const target = memoryTarget();
+    const stuck = {
+      ...target,
+      resourceAttributes: new Map(),
+      createSender: () => ({ ...target.createSender(), close: () => new Promise<void>(() => undefined) }),
+    };
+    end(pipeline.openProject({ tenantId: 'acme', projectName: 'p', target: stuck, maxQueueSize: 1 }), 'span');
+    const done = pipeline.shutdown(1000);
+    await clock.advance(1000);
+    await done;
+    expect(names(target.spans)).toEqual(['span']);
+    expect(pipeline.audit()).toBeNull();
+  });
+
   it('lets nobody wait for room any more', async () => {
     const { pipeline, clock } = startPipeline();
     const target = memoryTarget({ respond: () => new Promise(() => undefined) });

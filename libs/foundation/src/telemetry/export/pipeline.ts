@@ -203,13 +203,26 @@ export class ExportPipeline implements QueueHost {
   async #stop(timeoutMillis: number): Promise<void> {
     this.#stopped = true;
     for (const queue of [...this.#queues.values()]) queue.releaseWaiters();
+    const deadline = this.clock.monotonicMillis() + timeoutMillis;
     await this.forceFlush(timeoutMillis);
     this.#timer?.cancel();
     this.#timer = undefined;
     for (const queue of [...this.#queues.values()]) queue.dropAll('shutdown_timeout');
-    await Promise.all([...this.#schedulers.values(), ...this.#closing].map((scheduler) => scheduler.stop()));
+    const stopped = Promise.all([...this.#schedulers.values(), ...this.#closing].map((scheduler) => scheduler.stop()));
+    await this.#atMost(deadline - this.clock.monotonicMillis(), stopped);
     for (const queue of [...this.#queues.values()]) queue.close();
     this.ledger.writeDrops();
+  }
+
+  /** Waits for `work`, but no longer: a sender that does not close does not hold the shutdown. */
+  #atMost(millis: number, work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.clock.schedule(millis, resolve, true);
+      void work.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   /** Sizes at this moment. */
