@@ -92,6 +92,7 @@ class LocalStore implements TelemetryStore {
         this.#take(message.id)?.resolve(message.value);
         return;
       case 'error':
+        if (message.id === null) this.#ended = 'the store could not be opened';
         this.#take(message.id ?? 0)?.reject(errorFromMessage(message.error));
         return;
       case 'opened':

@@ -3,6 +3,7 @@
  *
  * Requests that wait are taken together as one group, so that one sync serves them all. Everything else is a call of a handler by name.
  */
+import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type IngestRequest, InvalidQueryError } from '@cogniverse/foundation/telemetry';
 import { DataDirectory } from './data-directory.js';
@@ -13,8 +14,8 @@ import { querySpans } from './query/span-query.js';
 import { queryTraces } from './query/trace-query.js';
 import { errorToMessage, type FromWorker, type StoreHandlers, type ToWorker, type WorkerData } from './store-port.js';
 
-/** A group is cut here, so that its answers do not wait for the decoding of all that came. */
-const GROUP_BYTES = 8 * 1024 * 1024;
+/** A group is cut here: its answers, and the queries that wait for a turn, do not wait for the decoding of all that came. */
+const GROUP_BYTES = 512 * 1024;
 const TICK_MILLIS = 250;
 
 interface WaitingRequest {
@@ -51,7 +52,10 @@ class StoreWorker {
         if (!this.#drainScheduled) {
           this.#drainScheduled = true;
           // After the messages that have arrived by now.
-          setImmediate(() => this.#inTurn(() => this.#drain()));
+          this.#inTurn(async () => {
+            await setImmediate();
+            await this.#drain();
+          });
         }
         return;
       case 'call': {
@@ -72,7 +76,7 @@ class StoreWorker {
   /** What fails here leaves log and tables in a state that nobody knows: the thread ends, and a new start reads the log. */
   #inTurn(work: () => Promise<void>): void {
     this.#turn = this.#turn.then(work).catch((error: unknown) => {
-      setImmediate(() => {
+      queueMicrotask(() => {
         throw error;
       });
     });
@@ -99,6 +103,8 @@ class StoreWorker {
         group.map(({ request }) => request),
         (index, result) => this.#send({ type: 'ingested', id: group[index]!.id, result }),
       );
+      // Queries get their turn between two groups.
+      await setImmediate();
     }
   }
 

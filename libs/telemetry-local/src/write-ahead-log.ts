@@ -110,7 +110,9 @@ function encodeRecordHead(record: LogRecord): Buffer {
   head.writeBigUInt64LE(record.sequence, 12);
   head.writeUInt32LE(meta.length, 20);
   meta.copy(head, 24);
-  head.writeUInt32LE(crc32(record.body, crc32(head.subarray(RECORD_HEADER_LENGTH))), 8);
+  const ofHead = crc32(head.subarray(RECORD_HEADER_LENGTH));
+  // zlib takes an empty block for a new beginning.
+  head.writeUInt32LE(record.body.length === 0 ? ofHead : crc32(record.body, ofHead), 8);
   return head;
 }
 
@@ -121,10 +123,15 @@ function decodeRecord(bytes: Buffer, offset: number): { record: LogRecord; end: 
     return undefined;
   }
   const end = payloadStart + bytes.readUInt32LE(offset + 4);
-  if (end > bytes.length || crc32(bytes.subarray(payloadStart, end)) !== bytes.readUInt32LE(offset + 8)) {
+  const metaStart = payloadStart + PAYLOAD_HEADER_LENGTH;
+  // The checksum of nothing is 0, so a header that ends in zeros would pass for a record without content.
+  if (
+    end < metaStart ||
+    end > bytes.length ||
+    crc32(bytes.subarray(payloadStart, end)) !== bytes.readUInt32LE(offset + 8)
+  ) {
     return undefined;
   }
-  const metaStart = payloadStart + PAYLOAD_HEADER_LENGTH;
   const bodyStart = metaStart + bytes.readUInt32LE(payloadStart + 8);
   const record: LogRecord = {
     sequence: bytes.readBigUInt64LE(payloadStart),
