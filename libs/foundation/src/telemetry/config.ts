@@ -479,6 +479,11 @@ function effectiveValues(layers: Layers): TelemetryValues {
     if (isRecord(layer?.batchConfig)) Object.assign(batch, layer.batchConfig);
   }
   if (merged['batchConfig'] === undefined || isRecord(merged['batchConfig'])) merged['batchConfig'] = batch;
+  for (const [field, value] of Object.entries(merged)) {
+    // zod leaves such a key out, and nothing is ever left out in silence.
+    if (isRecord(value) && Object.hasOwn(value, '__proto__'))
+      throw invalid(field, value, 'must not have a key "__proto__"');
+  }
   const values: RawTelemetryValues = parse(telemetryConfigSchema, merged, (field) => field);
   return { ...values, batchConfig: new BatchExportConfig(batch) };
 }

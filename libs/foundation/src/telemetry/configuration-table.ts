@@ -17,27 +17,18 @@ export function configurationTable(): string {
 }
 
 function rows(schema: z.ZodObject): string[] {
-  const head = [
-    '| option | stored as | type | default | unit | meaning | environment |',
-    '|---|---|---|---|---|---|---|',
-  ];
-  return head.concat(
-    Object.entries(schema.shape).map(([name, field]) => {
-      const meta = (field as z.ZodType).meta() as { unit?: string; meaning: string; environment?: string[] };
-      const { type, initial } = typeAndDefault(field as z.ZodType);
-      const environment = (meta.environment ?? []).map((variable) => `\`${variable}\``).join(', ');
-      const cells = [
-        `\`${name}\``,
-        `\`${snakeCase(name)}\``,
-        type,
-        initial,
-        meta.unit ?? '',
-        meta.meaning,
-        environment,
-      ];
-      return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-    }),
-  );
+  const body = Object.entries(schema.shape).map(([name, field]) => {
+    const meta = (field as z.ZodType).meta() as { unit?: string; meaning: string; environment?: string[] };
+    const { type, initial } = typeAndDefault(field as z.ZodType);
+    const environment = (meta.environment ?? []).map((variable) => `\`${variable}\``).join(', ');
+    return [`\`${name}\``, `\`${snakeCase(name)}\``, type, initial, meta.unit ?? '', meta.meaning, environment];
+  });
+  const head = ['option', 'stored as', 'type', 'default', 'unit', 'meaning', 'environment'];
+  const table = [head, ...body].map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')));
+  // Columns of one width, as the formatter of this repository has them.
+  const widths = head.map((_, column) => Math.max(...table.map((cells) => cells[column]!.length)));
+  const lines = table.map((cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`);
+  return [lines[0]!, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...lines.slice(1)];
 }
 
 function typeAndDefault(field: z.ZodType): { type: string; initial: string } {

@@ -47,7 +47,7 @@ export class TelemetryContext implements Context {
 
   static of(context: Context): TelemetryContext {
     if (context instanceof TelemetryContext) return context;
-    if (context === ROOT_CONTEXT) return EMPTY;
+    if (context === ROOT_CONTEXT || !isContext(context)) return EMPTY;
     return new TelemetryContext(
       context,
       trace.getSpan(context),
@@ -82,6 +82,15 @@ export class TelemetryContext implements Context {
   deleteValue(key: symbol): Context {
     if (key === SPAN_KEY || key === TENANT_KEY || key === SESSION_KEY) return this.setValue(key, undefined);
     return new TelemetryContext(this.#base.deleteValue(key), this.span, this.project, this.sessionId);
+  }
+}
+
+/** Someone may pass anything; what is no context holds nothing. */
+function isContext(value: unknown): boolean {
+  try {
+    return typeof (value as Context).getValue === 'function' && typeof (value as Context).setValue === 'function';
+  } catch {
+    return false; // undefined, null, or an object that throws when it is read
   }
 }
 

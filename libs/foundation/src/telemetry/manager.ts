@@ -251,7 +251,7 @@ export class Telemetry implements ExitParticipant {
     callback?: (span: TelemetrySpan) => T,
   ): T {
     const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
-    const options = typeof optionsOrFn === 'function' ? NO_OPTIONS : optionsOrFn;
+    const options = typeof optionsOrFn === 'function' ? NO_OPTIONS : (optionsOrFn ?? NO_OPTIONS);
     if (!this.#records(options)) return fn(NOOP_SPAN);
     const active = TelemetryContext.of(contextApi.active());
     return this.#runSpan(name, options, this.#entered(options, active), fn);

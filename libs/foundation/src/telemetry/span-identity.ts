@@ -1,7 +1,10 @@
 /** Trace and span ids, and the times of spans.   Write path: span() -> [identity, clock] -> span. Both are injected, so that tests own them. */
 import { randomFillSync } from 'node:crypto';
+import { types } from 'node:util';
 import type { TimeInput } from '@opentelemetry/api';
 import { type Clock, systemClock } from './export/clock.js';
+
+const { isDate, isProxy } = types;
 
 export interface IdGenerator {
   /** 32 lower-case hex digits, not all zero. */
@@ -76,19 +79,38 @@ export class SpanClock {
   /** A time as OpenTelemetry's API takes it; now, if it is no finite time. Source: OpenTelemetry JS, `TimeInput` and `Span._getTime`. */
   at(input: TimeInput | undefined, anchor: bigint): bigint {
     if (input === undefined) return this.now(anchor);
-    let nanos: bigint | undefined;
-    if (typeof input === 'number') {
-      // A number below the process' age is one of `performance.now()`; otherwise milliseconds since 1970.
-      if (input >= 0 && input <= this.#clock.monotonicMillis())
-        nanos = anchor + BigInt(Math.round(input * NANOS_PER_MILLI));
-      else nanos = millisToNanos(input);
-    } else if (input instanceof Date) nanos = millisToNanos(input.getTime());
-    else if (Array.isArray(input) && Number.isFinite(input[0]) && Number.isFinite(input[1])) {
-      nanos = BigInt(Math.trunc(input[0])) * 1_000_000_000n + BigInt(Math.trunc(input[1]));
-    }
+    const nanos = this.#nanosOf(input, anchor);
     // OTLP's times are unsigned 64-bit numbers.
     return nanos === undefined || nanos < 0n || nanos > 0xffff_ffff_ffff_ffffn ? this.now(anchor) : nanos;
   }
+
+  #nanosOf(input: TimeInput, anchor: bigint): bigint | undefined {
+    if (typeof input === 'number') {
+      // A number below the process' age is one of `performance.now()`; otherwise milliseconds since 1970.
+      if (input >= 0 && input <= this.#clock.monotonicMillis())
+        return anchor + BigInt(Math.round(input * NANOS_PER_MILLI));
+      return millisToNanos(input);
+    }
+    if (!isTimeInput(input)) return undefined;
+    if (!Array.isArray(input)) return millisToNanos(Date.prototype.getTime.call(input));
+    const [seconds, nanos] = input;
+    if (!Number.isFinite(seconds) || !Number.isFinite(nanos)) return undefined;
+    return BigInt(Math.trunc(seconds)) * 1_000_000_000n + BigInt(Math.trunc(nanos));
+  }
+}
+
+/** A number, a date, or seconds and nanoseconds. Never throws, whatever it is asked about. */
+export function isTimeInput(value: unknown): value is TimeInput {
+  if (typeof value === 'number') return true;
+  if (typeof value !== 'object') return false;
+  return (
+    isDate(value) ||
+    (isPlainArray(value) && value.length === 2 && typeof value[0] === 'number' && typeof value[1] === 'number')
+  );
+}
+
+function isPlainArray(value: unknown): value is unknown[] {
+  return !isProxy(value) && Array.isArray(value); // a revoked proxy throws when it is asked
 }
 
 function millisToNanos(millis: number): bigint {

@@ -33,6 +33,7 @@ import type { LocalTrace } from './export/local-trace.js';
 import { type TenantProject, writeTextAttribute } from './export/tenant-project.js';
 import type { ScopeBytes } from './export/tenant-queue.js';
 import type { TenantRouter } from './export/tenant-router.js';
+import { isTimeInput } from './span-identity.js';
 
 /** OpenTelemetry's `Span`, which also ends at the end of a `using` block. */
 export interface TelemetrySpan extends ApiSpan, Disposable {}
@@ -420,14 +421,6 @@ function setAllInto(attributes: AttributeMap, values: object | null, limit: numb
     dropped += 1; // a proxy of the caller's refused to tell its keys
   }
   return dropped;
-}
-
-function isTimeInput(value: unknown): value is TimeInput {
-  return (
-    typeof value === 'number' ||
-    value instanceof Date ||
-    (Array.isArray(value) && value.length === 2 && typeof value[0] === 'number')
-  );
 }
 
 /** Ids that OTLP can carry. Reads each field, so that an object that throws is found out here. */

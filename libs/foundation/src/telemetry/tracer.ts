@@ -36,6 +36,19 @@ export function scopeOf(name: string, version = '', schemaUrl = ''): ScopeBytes 
   return scope;
 }
 
+function schemaUrlOf(options: TracerOptions | undefined): string {
+  try {
+    return textOr(options?.schemaUrl);
+  } catch {
+    return ''; // options that throw when they are read
+  }
+}
+
+/** Instrumentation packages give texts; anything else counts as left out. */
+function textOr(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 export class Tracer implements ApiTracer {
   readonly #router: TenantRouter;
   readonly #scope: ScopeBytes;
@@ -71,8 +84,17 @@ export class Tracer implements ApiTracer {
 
   #entered(context: Context, options: SpanOptions | undefined): TelemetryContext {
     let active = TelemetryContext.of(context);
-    if (options?.root === true) active = this.#router.withoutParent(active);
+    if (isRoot(options)) active = this.#router.withoutParent(active);
     return this.#project === undefined ? active : this.#router.enter(active, this.#router.own(this.#project));
+  }
+}
+
+/** Read apart from the rest: options that throw when they are read are found out where the span starts. */
+function isRoot(options: SpanOptions | undefined): boolean {
+  try {
+    return options?.root === true;
+  } catch {
+    return false; // the same options fail again at the span's start, which counts them
   }
 }
 
@@ -85,7 +107,7 @@ export class TracerProvider implements ApiTracerProvider {
   }
 
   getTracer(name: string, version?: string, options?: TracerOptions): Tracer {
-    const scope = scopeOf(String(name ?? ''), String(version ?? ''), String(options?.schemaUrl ?? ''));
+    const scope = scopeOf(textOr(name), textOr(version), schemaUrlOf(options));
     let tracer = this.#tracers.get(scope);
     if (tracer === undefined) {
       tracer = new Tracer(this.#router, scope);

@@ -321,8 +321,25 @@ export class TenantRouter {
 
   // Spans.
 
-  /** Starts a span in a context. Never throws. */
+  /** Starts a span in a context. Never throws: options that throw when they are read give a span that does nothing. */
   start(scope: ScopeBytes, name: string, options: SpanOptions | undefined, active: TelemetryContext): TelemetrySpan {
+    try {
+      return this.#start(scope, name, options, active);
+    } catch (error) {
+      return this.refuseCall(error);
+    }
+  }
+
+  /** A call whose options cannot be read. */
+  refuseCall(error: unknown): TelemetrySpan {
+    const { ledger } = this.#refuse(`The options of a call cannot be read (${describe(error)}).`, 'options');
+    ledger.started += 1;
+    ledger.ended += 1;
+    ledger.countDropped('invalid', 1);
+    return NOOP_SPAN;
+  }
+
+  #start(scope: ScopeBytes, name: string, options: SpanOptions | undefined, active: TelemetryContext): TelemetrySpan {
     if (this.off || isTracingSuppressed(active)) return NOOP_SPAN;
     const parent = active.span;
     const ownParent = parent instanceof Span && parent.router === this ? parent : undefined;
@@ -387,7 +404,7 @@ export class TenantRouter {
       return this.#options.trustRemoteContext(context) === true;
     } catch (error) {
       this.#refuse(
-        `The predicate for remote traces threw (${String(error)}); the trace is not continued.`,
+        `The predicate for remote traces threw (${describe(error)}); the trace is not continued.`,
         'trustRemoteContext',
       );
       return false;
@@ -507,7 +524,7 @@ export class TenantRouter {
   }
 
   #encodingFailure(error: unknown): DropReason {
-    this.#refuse(`A span could not be encoded: ${String(error)}.`, `encode ${String(error)}`);
+    this.#refuse(`A span could not be encoded: ${describe(error)}.`, `encode ${describe(error)}`);
     return 'serialize_error';
   }
 
@@ -615,6 +632,11 @@ export class TenantRouter {
     this.#heldTimer?.cancel();
     this.#sweepTimer?.cancel();
   }
+}
+
+/** What was thrown may be anything, an object that throws again among it. */
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : typeof error;
 }
 
 function collision(fullName: string, tenantId: string, holder: string): string {
