@@ -40,7 +40,8 @@ class LocalSender implements SpanSender {
   async send(body: Uint8Array, options: SendOptions): Promise<SendResult> {
     if (this.#closed)
       return { status: 'failed', reason: 'already_shutdown', error: new Error('The sender is closed.') };
-    const copy = body.slice(); // the store keeps what it is given, the pipeline reuses what it gave
+    // The store keeps what it is given, the pipeline reuses what it gave. (`slice` of a Buffer would be no copy.)
+    const copy = new Uint8Array(body);
     let store: TelemetryStore;
     try {
       this.#lease ??= this.#leases.acquire(this.#dataDir);

@@ -78,7 +78,18 @@ class LocalStore implements TelemetryStore {
     return this.#opened;
   }
 
+  /** The thread keeps the process alive while somebody waits for it, and not otherwise: a program may end without a shutdown. */
+  #keepAlive(): void {
+    if (this.#pending.size + this.#pendingBodies.size > 0) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
   #receive(message: FromWorker): void {
+    this.#take(message);
+    this.#keepAlive();
+  }
+
+  #take(message: FromWorker): void {
     switch (message.type) {
       case 'ingested': {
         const body = this.#pendingBodies.get(message.id);
@@ -89,15 +100,15 @@ class LocalStore implements TelemetryStore {
         return;
       }
       case 'result':
-        this.#take(message.id)?.resolve(message.value);
+        this.#taken(message.id)?.resolve(message.value);
         return;
       case 'error':
         if (message.id === null) this.#ended = 'the store could not be opened';
-        this.#take(message.id ?? 0)?.reject(errorFromMessage(message.error));
+        this.#taken(message.id ?? 0)?.reject(errorFromMessage(message.error));
         return;
       case 'opened':
         this.#health = { ready: true, reason: '' };
-        this.#take(0)?.resolve(undefined);
+        this.#taken(0)?.resolve(undefined);
         return;
       case 'health':
         this.#health = message.health;
@@ -107,7 +118,7 @@ class LocalStore implements TelemetryStore {
     }
   }
 
-  #take(id: number): Pending | undefined {
+  #taken(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     return pending;
@@ -161,6 +172,7 @@ class LocalStore implements TelemetryStore {
 
   #post(message: ToWorker, transfer?: ArrayBuffer[]): void {
     this.#worker.postMessage(message, transfer);
+    this.#keepAlive();
   }
 
   #request(message: (id: number) => ToWorker): Promise<unknown> {

@@ -20,8 +20,8 @@ import {
 } from '@cogniverse/foundation/telemetry';
 
 export interface ContractBackend {
-  /** An initialized provider of the tenant, with this default project. */
-  provider(tenantId: string, projectName: string): Promise<TelemetryProvider>;
+  /** An initialized provider of the tenant. `projectName` is the full name that this backend's way in makes of `project`. */
+  provider(tenantId: string, project: string): Promise<{ provider: TelemetryProvider; projectName: string }>;
   stop(): Promise<void>;
 }
 
@@ -121,8 +121,8 @@ export function describeProviderContract(
     afterAll(() => backend.stop());
 
     /** A tenant of its own for each test, with a provider, and a way to bring spans in. */
-    async function tenant(projectName = 'cogniverse-search', tenantId = `tenant-${hexId(8)}`) {
-      const provider = await backend.provider(tenantId, projectName);
+    async function tenant(project = 'search', tenantId = `tenant-${hexId(8)}`) {
+      const { provider, projectName } = await backend.provider(tenantId, project);
       return {
         tenantId,
         projectName,
@@ -429,7 +429,7 @@ export function describeProviderContract(
         await agent.deliver(contractSpan({ name: 'step' }));
         assert.deepEqual(await search.traces.getSpans(), []);
         assert.deepEqual(
-          (await search.traces.getSpans({ project: 'agent' })).map((span) => span.name),
+          (await search.traces.getSpans({ project: agent.projectName })).map((span) => span.name),
           ['step'],
         );
       });
