@@ -212,6 +212,10 @@ export class ProviderInstances {
     }
   }
 
+  get size(): number {
+    return this.#instances.size;
+  }
+
   async shutdown(): Promise<PromiseSettledResult<void>[]> {
     const instances = [...this.#instances.values()];
     this.#instances.clear();
