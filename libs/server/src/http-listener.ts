@@ -81,7 +81,10 @@ export class HttpListener {
     const onRequest = (request: IncomingMessage, response: ServerResponse) =>
       this.#onRequest(request, response, handler);
     const server = tls
-      ? createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2' }, onRequest)
+      ? createTlsServer(
+          { ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeoutMillis },
+          onRequest,
+        )
       : createServer(options, onRequest);
     server.maxConnections = limits.maxConnections;
     return server;

@@ -17,7 +17,7 @@ const limitsSchema = z.strictObject({
   /** Largest request after decompression, in bytes. */
   maxDecodedBytes: bytes.default(64 * 1024 * 1024),
   /** Bytes of all requests held at once, decompressed, until the store answered. Beyond it a request is told to come again. */
-  maxBytesInFlight: bytes.default(128 * 1024 * 1024),
+  maxBytesInFlight: bytes.default(96 * 1024 * 1024),
   /** Time for the headers of an HTTP request, in milliseconds. */
   headersTimeoutMillis: millis.default(10_000),
   /** Time for a whole request to arrive, in milliseconds. */

@@ -37,6 +37,9 @@ const MAX_HEALTH_REQUEST_BYTES = 4096;
 const HEALTH_WATCH_INTERVAL_MILLIS = 1000;
 /** A connection without requests is closed after this time; gRPC clients open another one when they need it. */
 const IDLE_CONNECTION_MILLIS = 300_000;
+/** What a peer may send ahead of what was read. */
+const STREAM_WINDOW_BYTES = 256 * 1024;
+const CONNECTION_WINDOW_BYTES = 2 * 1024 * 1024;
 const OK: RpcStatus = { code: RPC_CODE.ok, message: '' };
 
 export interface OtlpGrpcOptions {
@@ -57,9 +60,17 @@ export class OtlpGrpcReceiver {
   constructor(options: OtlpGrpcOptions) {
     this.#options = options;
     const { limits } = options.service;
-    const common = { settings: { maxConcurrentStreams: limits.maxConcurrentStreams, initialWindowSize: 1024 * 1024 } };
+    const common = {
+      settings: { maxConcurrentStreams: limits.maxConcurrentStreams, initialWindowSize: STREAM_WINDOW_BYTES },
+    };
     this.server = options.tls
-      ? createSecureServer({ ...common, ...options.tls, minVersion: 'TLSv1.2', ALPNProtocols: ['h2'] })
+      ? createSecureServer({
+          ...common,
+          ...options.tls,
+          minVersion: 'TLSv1.2',
+          ALPNProtocols: ['h2'],
+          handshakeTimeout: limits.headersTimeoutMillis,
+        })
       : createServer(common);
     this.server.maxConnections = limits.maxConnections;
     this.server.on('session', (session) => this.#onSession(session));
@@ -90,7 +101,7 @@ export class OtlpGrpcReceiver {
     this.#sessions.add(session);
     session.on('close', () => this.#sessions.delete(session));
     // A window for the whole connection, so that several uploads do not wait for each other.
-    session.setLocalWindowSize(4 * 1024 * 1024);
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.setTimeout(this.#options.service.limits.headersTimeoutMillis, () => session.close());
     session.once('stream', () => session.setTimeout(IDLE_CONNECTION_MILLIS));
   }
