@@ -1,0 +1,288 @@
+/**
+ * What `npm start` does: set-up, a server, the demo application against it, what its traces say, and serving until Ctrl-C.
+ *
+ * Four processes: this one, the server, the application that records, and one that reads back.
+ */
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { REPOSITORY, SetupError, setUp } from './setup.mjs';
+
+const PORTS = { port: 6006, 'otlp-port': 4318, 'grpc-port': 4317 };
+
+const USAGE = `Usage: npm start -- [options]
+
+Sets up what is missing, starts the embedded server, runs the demo application against it, prints what each tenant's
+traces say, and goes on serving until Ctrl-C.
+
+Options:
+  --once           end after the summary
+  --json           the last line of standard output is the summary as one JSON object; everything else goes to standard error
+  --data DIR       data directory (default: ./.cogniverse/data)
+  --port N         HTTP port (default: 6006, or a free one if that is taken; 0 for any free one)
+  --otlp-port N    port for OTLP over HTTP (default: 4318, likewise)
+  --grpc-port N    port for OTLP over gRPC (default: 4317, likewise)
+  --help           show this
+
+Example:
+  $ npm start -- --once --json
+`;
+
+/** Errors: `SetupError` with what is wrong. */
+export function parseOptions(args) {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args,
+      options: {
+        once: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+        data: { type: 'string', default: join('.cogniverse', 'data') },
+        port: { type: 'string' },
+        'otlp-port': { type: 'string' },
+        'grpc-port': { type: 'string' },
+      },
+    }));
+  } catch (error) {
+    throw new SetupError(`${error.message}\n\n${USAGE}`);
+  }
+  for (const name of Object.keys(PORTS)) {
+    const text = values[name];
+    if (text !== undefined && !(/^\d{1,5}$/.test(text) && Number(text) <= 65535)) {
+      throw new SetupError(`--${name} is "${text}"; give a port from 1 to 65535, or 0 for any free one.`);
+    }
+  }
+  return values;
+}
+
+function isFree(port) {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.once('error', () => done(false));
+    probe.listen({ port, host: '127.0.0.1' }, () => probe.close(() => done(true)));
+  });
+}
+
+/** A port that was asked for is taken as it is; a default one that is taken gives way to any free one. */
+export async function choosePorts(values, say) {
+  const chosen = {};
+  for (const [name, usual] of Object.entries(PORTS)) {
+    if (values[name] !== undefined) {
+      chosen[name] = values[name];
+    } else if (await isFree(usual)) {
+      chosen[name] = String(usual);
+    } else {
+      say(`Port ${usual} is taken; using a free one instead (choose one with --${name}).`);
+      chosen[name] = '0';
+    }
+  }
+  return chosen;
+}
+
+/** Starts the server. Resolves with its addresses once it answers. */
+async function startServer(values, ports) {
+  const args = [join(REPOSITORY, 'libs', 'cli', 'dist', 'main.js'), 'serve', '--json', '--data', resolve(values.data)];
+  for (const [name, port] of Object.entries(ports)) args.push(`--${name}`, port);
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (chunk) => {
+    // Its own words once it has trouble; while all goes well its log would only bury the summary.
+    log = (log + chunk).slice(-20000);
+  });
+  const ended = new Promise((done) => {
+    child.once('close', (code) => done(code));
+  });
+  const first = new Promise((done) => {
+    createInterface({ input: child.stdout }).once('line', done);
+  });
+  const line = await Promise.race([first, ended]);
+  if (typeof line !== 'string') throw new SetupError(`The server did not start.\n${log.trim()}`);
+  return {
+    ...JSON.parse(line),
+    ended,
+    log: () => log.trim(),
+    /** Resolves with its exit code. */
+    stop: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
+}
+
+/** Runs a program of the demo. Its last line on standard output is its result; what it says besides goes to our standard error. */
+function runProgram(args, input) {
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, args, {
+      cwd: join(REPOSITORY, 'examples', 'document-search'),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.once('error', fail);
+    child.once('close', (code) => {
+      if (code !== 0)
+        fail(
+          new SetupError(
+            `${args.at(-1) ?? ''}: a part of the demo ended with exit code ${code}; its messages are above.`,
+          ),
+        );
+      else done(output);
+    });
+    child.stdin.end(input ?? '');
+  });
+}
+
+/** Why the run is not what it should be; empty when it is. */
+export function findFaults(report) {
+  const faults = report.strays.slice(0, 10);
+  if (report.audit !== null) faults.push(`the account of spans does not add up: ${report.audit}`);
+  for (const [tenant, counts] of Object.entries(report.tenants)) {
+    const { ended, exported, stored } = counts;
+    if (ended !== exported || exported !== stored)
+      faults.push(`${tenant}: ${ended} spans ended, ${exported} exported, ${stored} stored`);
+    if (counts.annotations === 0) faults.push(`${tenant}: no annotation was stored`);
+    if (counts.joinedRequests === 0) faults.push(`${tenant}: no inbound HTTP span is part of its client's trace`);
+    if (counts.experimentRuns === 0) faults.push(`${tenant}: no experiment run was stored`);
+  }
+  return faults;
+}
+
+/** The object of `--json`. */
+export function summaryOf(report) {
+  const tenants = {};
+  for (const [tenant, { ended, exported, stored, errorRate, p50, p95 }] of Object.entries(report.tenants)) {
+    tenants[tenant] = { ended, exported, stored, errorRate, p50, p95 };
+  }
+  return { tenants, audit: report.audit };
+}
+
+function pad(texts, widths) {
+  return texts
+    .map((text, index) => (index === 0 ? text.padEnd(widths[index]) : text.padStart(widths[index])))
+    .join('  ');
+}
+
+/** The summary for people. */
+export function formatSummary(report, result) {
+  const millis = (value) => (value === null ? '-' : `${value.toFixed(1)} ms`);
+  const rows = [
+    ['TENANT', 'QUESTIONS', 'REFUSED', 'SPANS ENDED', 'EXPORTED', 'STORED', 'ERROR RATE', 'P50', 'P95', 'RELEVANCE'],
+  ];
+  for (const [tenant, counts] of Object.entries(report.tenants)) {
+    const { asked, failed, relevance } = result.tenants[tenant];
+    rows.push([
+      tenant,
+      String(asked),
+      String(failed),
+      String(counts.ended),
+      String(counts.exported),
+      String(counts.stored),
+      `${(counts.errorRate * 100).toFixed(1)} %`,
+      millis(counts.p50),
+      millis(counts.p95),
+      relevance.toFixed(3),
+    ]);
+  }
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map((row) => pad(row, widths));
+  lines.push('', 'Experiment: mean NDCG@10 of two ranking strategies on the same questions');
+  for (const [tenant, { experiments }] of Object.entries(result.tenants)) {
+    const scores = experiments.map(
+      ({ strategy, meanScore, runs }) => `${strategy} ${meanScore.toFixed(3)} (${runs} runs)`,
+    );
+    lines.push(`  ${tenant.padEnd(widths[0])}  ${scores.join('   ')}`);
+  }
+  lines.push('');
+  lines.push(report.audit === null ? 'Every span that ended has exactly one recorded fate.' : `Audit: ${report.audit}`);
+  lines.push(
+    report.strays.length === 0
+      ? "No tenant's project holds a span of another."
+      : `${report.strays.length} spans are in the wrong project.`,
+  );
+  return lines.join('\n');
+}
+
+export async function main(args) {
+  const values = parseOptions(args);
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const say = (text) => process.stderr.write(`${text}\n`);
+  const show = values.json ? say : (text) => process.stdout.write(`${text}\n`);
+
+  await setUp({ projects: [join('libs', 'cli'), join('examples', 'document-search')] });
+  const ports = await choosePorts(values, say);
+  say('Starting the server ...');
+  const server = await startServer(values, ports);
+  let stopping = false;
+  const stop = () => {
+    stopping = true;
+    server.stop();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const serverGone = server.ended.then((code) => {
+    if (stopping) return;
+    throw new SetupError(`The server ended with exit code ${code}.\n${server.log()}`);
+  });
+  serverGone.catch(() => undefined); // told where it is awaited
+
+  try {
+    say(`Serving on ${server.http} (process ${server.pid}, data in ${server.data}).`);
+    const demo = join(REPOSITORY, 'examples', 'document-search', 'dist');
+    const work = async () => {
+      const output = await runProgram([
+        // Before the application's own modules: else its HTTP server stays without spans.
+        '--import',
+        '@cogniverse/foundation/register',
+        join(demo, 'run-application.js'),
+        server.http,
+        server.otlpHttp,
+        server.otlpGrpc,
+      ]);
+      say('Reading back what was stored, from another process ...');
+      const report = JSON.parse(await runProgram([join(demo, 'run-report.js'), server.http], output));
+      return { report, result: JSON.parse(output) };
+    };
+    const done = await Promise.race([work(), serverGone]);
+    if (done === undefined) return 0; // stopped by the user
+    const { report, result } = done;
+
+    show('');
+    for (const [tenant, { slowestTraceId }] of Object.entries(report.tenants)) {
+      if (slowestTraceId === null) continue;
+      show(`Slowest trace of ${tenant}:`);
+      const cli = join(REPOSITORY, 'libs', 'cli', 'dist', 'main.js');
+      show((await runProgram([cli, 'trace', '--endpoint', server.http, '--tenant', tenant, slowestTraceId])).trimEnd());
+      show('');
+    }
+    show(formatSummary(report, result));
+    const faults = findFaults(report);
+    for (const fault of faults) say(`FAULT: ${fault}`);
+
+    if (!values.once) {
+      say(`\nStill serving on ${server.http}. Look around, for example:`);
+      say(`  npx cogniverse spans --tenant globex --status ERROR --endpoint ${server.http}`);
+      say('Stop with Ctrl-C.');
+      if (values.json) process.stdout.write(`${JSON.stringify(summaryOf(report))}\n`);
+      await serverGone;
+      return 0;
+    }
+    stopping = true;
+    const code = await server.stop();
+    if (code !== 0) throw new SetupError(`The server ended with exit code ${code}.\n${server.log()}`);
+    if (values.json) process.stdout.write(`${JSON.stringify(summaryOf(report))}\n`);
+    return faults.length === 0 ? 0 : 1;
+  } finally {
+    stopping = true;
+    await server.stop();
+    process.removeListener('SIGINT', stop);
+    process.removeListener('SIGTERM', stop);
+  }
+}
