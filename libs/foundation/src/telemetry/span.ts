@@ -254,8 +254,7 @@ export class Span implements TelemetrySpan {
       const { code, message } = status;
       if (code !== SpanStatusCode.OK && code !== SpanStatusCode.ERROR) return this;
       this.#statusCode = code;
-      const text = code === SpanStatusCode.ERROR ? snapshot(message, this.router.valueLimits) : undefined;
-      this.#statusMessage = typeof text === 'string' ? text : '';
+      this.#statusMessage = code === SpanStatusCode.ERROR && typeof message === 'string' ? message : '';
     } catch {
       this.#statusCode = SpanStatusCode.ERROR; // a status object that throws when it is read tells of nothing good
     }
