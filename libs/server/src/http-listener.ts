@@ -15,6 +15,8 @@ export const PHOENIX_VERSION = '20.26.1';
 /** Two thousand span ids in a query take 50 kB. */
 const MAX_HEADER_BYTES = 128 * 1024;
 const IDLE_CONNECTION_MILLIS = 65_000;
+/** A connection on which nothing moves is closed, in the middle of an answer too: its reader may be gone. */
+const SILENT_CONNECTION_MILLIS = 120_000;
 const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' };
 
 export interface HttpListenerOptions {
@@ -87,6 +89,7 @@ export class HttpListener {
         )
       : createServer(options, onRequest);
     server.maxConnections = limits.maxConnections;
+    server.setTimeout(SILENT_CONNECTION_MILLIS);
     return server;
   }
 

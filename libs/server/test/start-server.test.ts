@@ -189,6 +189,14 @@ describe('clients that take their time', () => {
     await running.stop();
   });
 
+  it.each(['http', 'otlpHttp', 'otlpGrpc'] as const)('a connection that sends nothing is closed: %s', async (name) => {
+    const running = await startTestServer({ server: { limits } });
+    const { hostname, port } = new URL(running.server.addresses[name].replace(/^(?!http)/, 'http://'));
+    const socket = connect({ host: hostname, port: Number(port) });
+    await once(socket.resume(), 'close');
+    await running.stop();
+  });
+
   it('half a gRPC message: reset, and the bytes are given back', async () => {
     const running = await startTestServer({ server: { limits } });
     const session = connectHttp2(`http://${running.server.addresses.otlpGrpc}`);
