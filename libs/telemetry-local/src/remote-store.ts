@@ -103,7 +103,9 @@ class RemoteStore implements TelemetryStore {
   readonly #endpoint: string;
   readonly #options: z.output<typeof remoteStoreSchema>;
   readonly #fetch: typeof fetch;
-  readonly #closed = new AbortController();
+  /** Attempts and waits under way, to be ended at shutdown. */
+  readonly #underWay = new Set<AbortController>();
+  #closed = false;
   /** Of the last answer, or its absence. */
   #health: StoreHealth = { ready: true, reason: '' };
 
@@ -255,7 +257,8 @@ class RemoteStore implements TelemetryStore {
 
   /** Ends the calls under way with `BackendUnavailableError`. The server goes on. */
   async shutdown(): Promise<void> {
-    this.#closed.abort();
+    this.#closed = true;
+    for (const attempt of this.#underWay) attempt.abort();
     this.#health = { ready: false, reason: 'The store was shut down.' };
   }
 
@@ -304,13 +307,25 @@ class RemoteStore implements TelemetryStore {
         // A gateway in front of the server says so with these; the store's own errors carry a code and are final.
         if (last || ![502, 503, 504].includes(answer.status) || detailOf(answer).code !== undefined) return answer;
       } catch (error) {
-        if (last || this.#closed.signal.aborted) throw error;
+        if (last || this.#closed) throw error;
       }
-      await wait(this.#options.retryDelayMillis * 2 ** (attempt - 1), undefined, { signal: this.#closed.signal }).catch(
-        (cause: unknown) => {
-          throw this.#unavailable('the store was shut down', cause);
-        },
-      );
+      const delayMillis = this.#options.retryDelayMillis * 2 ** (attempt - 1);
+      await this.#ending((signal) => wait(delayMillis, undefined, { signal }));
+    }
+  }
+
+  /** Runs `work` with a signal that shutdown aborts. Errors: `BackendUnavailableError` if the store is shut down. */
+  async #ending<T>(work: (signal: AbortSignal, abort: () => void) => Promise<T>): Promise<T> {
+    if (this.#closed) throw this.#unavailable('the store was shut down');
+    // One controller an attempt: `AbortSignal.any` over a signal that lives as long as the store would collect what it combines.
+    const controller = new AbortController();
+    this.#underWay.add(controller);
+    try {
+      return await work(controller.signal, () => controller.abort());
+    } catch (cause) {
+      throw this.#closed ? this.#unavailable('the store was shut down', cause) : cause;
+    } finally {
+      this.#underWay.delete(controller);
     }
   }
 
@@ -322,27 +337,34 @@ class RemoteStore implements TelemetryStore {
     headers: Record<string, string>,
   ): Promise<Attempt> {
     const { apiKey, timeoutMillis } = this.#options;
-    try {
-      const response = await this.#fetch(url, {
-        method,
-        headers: apiKey === undefined ? headers : { ...headers, authorization: `Bearer ${apiKey}` },
-        // A redirect would carry the key and the spans to an address that nobody configured.
-        redirect: 'manual',
-        signal: AbortSignal.any([this.#closed.signal, AbortSignal.timeout(timeoutMillis)]),
-        ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
-      });
-      const answer = {
-        status: response.status,
-        headers: response.headers,
-        body: new Uint8Array(await response.arrayBuffer()),
-      };
-      this.#health = { ready: true, reason: '' };
-      return answer;
-    } catch (cause) {
-      if (this.#closed.signal.aborted) throw this.#unavailable('the store was shut down', cause);
-      const late = cause instanceof DOMException && cause.name === 'TimeoutError';
-      throw this.#unavailable(late ? `no answer within ${timeoutMillis} ms` : reasonOf(cause), cause);
-    }
+    return this.#ending(async (signal, abort) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        abort();
+      }, timeoutMillis);
+      try {
+        const response = await this.#fetch(url, {
+          method,
+          headers: apiKey === undefined ? headers : { ...headers, authorization: `Bearer ${apiKey}` },
+          // A redirect would carry the key and the spans to an address that nobody configured.
+          redirect: 'manual',
+          signal,
+          ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
+        });
+        const answer = {
+          status: response.status,
+          headers: response.headers,
+          body: new Uint8Array(await response.arrayBuffer()),
+        };
+        this.#health = { ready: true, reason: '' };
+        return answer;
+      } catch (cause) {
+        throw this.#unavailable(late ? `no answer within ${timeoutMillis} ms` : reasonOf(cause), cause);
+      } finally {
+        clearTimeout(timer);
+      }
+    });
   }
 
   #unavailable(reason: string, cause?: unknown): BackendUnavailableError {

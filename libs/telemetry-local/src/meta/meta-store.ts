@@ -84,7 +84,11 @@ export class MetaStore {
   readonly #host: MetaHost;
   readonly #writer: DuckDBConnection;
   readonly #commits: CommitQueue;
-  /** Larger than any position that was given out. */
+  /** Span ids that wait to be looked up, by project: one query for all that came while another ran. */
+  readonly #lookups = new Map<string, Lookup>();
+  /** Annotations that wait to be written. */
+  #annotations: { readonly byId: Map<string, AnnotationRow>; readonly written: Promise<void> } | undefined;
+  /** The largest position that was given out. */
   #position: bigint;
 
   private constructor(host: MetaHost, writer: DuckDBConnection, position: bigint) {
@@ -124,9 +128,12 @@ export class MetaStore {
   /** Adds or replaces, all or nothing. Errors: `SpanNotFoundError` naming the spans that the project does not hold, `InvalidQueryError`. */
   async addAnnotations(project: ProjectRef, annotations: readonly NewAnnotation[]): Promise<string[]> {
     const now = new Date().toISOString();
-    const rows = annotations.map((annotation, index) => annotationRow(project, annotation, `annotations.${index}`));
+    const rows = annotations.map((annotation, index) =>
+      annotationRow(project, annotation, now, `annotations.${index}`),
+    );
     if (rows.length === 0) return [];
-    const missing = await this.#missingSpans(project, [...new Set(rows.map((row) => row.spanId))]);
+    const stored = await this.#storedSpans(project, rows);
+    const missing = [...new Set(rows.map((row) => row.spanId))].filter((id) => !stored.has(id));
     if (missing.length > 0) {
       const more = missing.length > 5 ? ` and ${missing.length - 5} more` : '';
       throw new SpanNotFoundError(
@@ -134,34 +141,25 @@ export class MetaStore {
           'Flush the recording process first, and check project and span id.',
       );
     }
-    // One statement may not meet a row twice: of equal keys the last one holds.
-    const distinct = new Map(rows.map((row) => [row.id, row]));
-    await this.#commits.commit(async (connection) => {
-      const appender = await connection.createAppender('new_annotations', 'main', 'temp');
-      for (const row of distinct.values()) {
-        appender.appendVarchar(row.id);
-        appendText(appender, project.tenantId);
-        appender.appendVarchar(project.name);
-        appender.appendVarchar(row.spanId);
-        appender.appendVarchar(row.name);
-        appender.appendVarchar(row.identifier);
-        appender.appendVarchar(row.annotatorKind);
-        appendText(appender, row.label);
-        if (row.score === null) appender.appendNull();
-        else appender.appendDouble(row.score);
-        appendText(appender, row.explanation);
-        appender.appendVarchar(row.metadata);
-        appender.appendVarchar(now);
-        appender.appendVarchar(now);
-        appender.endRow();
-      }
-      appender.closeSync();
-      await connection.run(`INSERT INTO meta.annotations FROM new_annotations ON CONFLICT (id) DO UPDATE SET
-        annotator_kind = excluded.annotator_kind, label = excluded.label, score = excluded.score,
-        explanation = excluded.explanation, metadata = excluded.metadata, updated_at = excluded.updated_at`);
-      await connection.run('DELETE FROM new_annotations');
-    });
+    await this.#annotationGroup(rows);
     return rows.map((row) => row.id);
+  }
+
+  /** Rows that wait for their turn are written in one statement, whoever brought them. Resolves when they are on disk. */
+  #annotationGroup(rows: readonly AnnotationRow[]): Promise<void> {
+    let group = this.#annotations;
+    if (group === undefined) {
+      const byId = new Map<string, AnnotationRow>();
+      const written = this.#commits.commit(async (connection) => {
+        if (this.#annotations?.byId === byId) this.#annotations = undefined;
+        await writeAnnotations(connection, byId.values());
+      });
+      group = { byId, written };
+      this.#annotations = group;
+    }
+    // A statement may not meet a row twice: of equal keys the last one holds.
+    for (const row of rows) group.byId.set(row.id, row);
+    return group.written;
   }
 
   async getAnnotations(query: Parameters<TelemetryStore['getAnnotations']>[0]): Promise<Annotation[]> {
@@ -445,22 +443,46 @@ export class MetaStore {
     );
   }
 
-  /** Which of the ids the project holds no span of. */
-  async #missingSpans(project: ProjectRef, spanIds: readonly string[]): Promise<string[]> {
-    const missing = new Set(spanIds);
-    const possible = spanIds.filter((id) => /^[0-9a-f]{16}$/.test(id));
-    for (let start = 0; start < possible.length; start += IDS_PER_STATEMENT) {
+  /** Ids of spans that the project holds: of those asked for, and perhaps of others. */
+  #storedSpans(project: ProjectRef, wanted: readonly { readonly spanId: string }[]): Promise<ReadonlySet<string>> {
+    const key = JSON.stringify([project.tenantId, project.name]);
+    let lookup = this.#lookups.get(key);
+    if (lookup?.begun !== false) {
+      const ids = new Set<string>();
+      const before = lookup?.result.catch(() => undefined); // its own callers hear of its failure
+      const next: Lookup = {
+        ids,
+        begun: false,
+        result: Promise.resolve(before).then(() => this.#lookUp(project, next)),
+      };
+      next.result
+        .catch(() => undefined)
+        .finally(() => {
+          if (this.#lookups.get(key) === next) this.#lookups.delete(key);
+        });
+      this.#lookups.set(key, next);
+      lookup = next;
+    }
+    for (const { spanId } of wanted) if (/^[0-9a-f]{16}$/.test(spanId)) lookup.ids.add(spanId);
+    return lookup.result;
+  }
+
+  async #lookUp(project: ProjectRef, lookup: Lookup): Promise<ReadonlySet<string>> {
+    lookup.begun = true;
+    const ids = [...lookup.ids];
+    const stored = new Set<string>();
+    for (let start = 0; start < ids.length; start += IDS_PER_STATEMENT) {
       await this.#host.withSpans(project, {}, async ({ source, sql, run }) => {
-        const ids = possible
+        const blobs = ids
           .slice(start, start + IDS_PER_STATEMENT)
           .map((id) => new DuckDBBlobValue(Buffer.from(id, 'hex')));
         const rows = await run(
-          `SELECT DISTINCT lower(hex(span_id)) FROM (${source}) WHERE ${sql.anyOf('span_id', ids)}`,
+          `SELECT DISTINCT lower(hex(span_id)) FROM (${source}) WHERE ${sql.anyOf('span_id', blobs)}`,
         );
-        for (const [id] of rows) missing.delete(id as string);
+        for (const [id] of rows) stored.add(id as string);
       });
     }
-    return [...missing];
+    return stored;
   }
 
   // ---- within a change
@@ -519,6 +541,13 @@ export class MetaStore {
   }
 }
 
+interface Lookup {
+  readonly ids: Set<string>;
+  /** From here on it takes no more ids. */
+  begun: boolean;
+  readonly result: Promise<ReadonlySet<string>>;
+}
+
 // ---- rows
 
 /** Ids in one statement. */
@@ -571,6 +600,8 @@ type EvaluationColumns = [
 
 interface AnnotationRow {
   readonly id: string;
+  readonly tenantId: string | null;
+  readonly project: string;
   readonly spanId: string;
   readonly name: string;
   readonly identifier: string;
@@ -579,16 +610,25 @@ interface AnnotationRow {
   readonly score: number | null;
   readonly explanation: string | null;
   readonly metadata: string;
+  /** ISO 8601. */
+  readonly writtenAt: string;
 }
 
 /** The id is a digest of what an annotation is replaced by, so it is the same before and after, and unique over all tenants. */
-function annotationRow(project: ProjectRef, annotation: NewAnnotation, field: string): AnnotationRow {
+function annotationRow(
+  project: ProjectRef,
+  annotation: NewAnnotation,
+  writtenAt: string,
+  field: string,
+): AnnotationRow {
   const spanId = requiredName(annotation.spanId, `${field}.spanId`).toLowerCase();
   const name = requiredName(annotation.name, `${field}.name`);
   const identifier = annotation.identifier ?? '';
   const key = JSON.stringify([project.tenantId, project.name, spanId, name, identifier]);
   return {
     id: createHash('sha256').update(key).digest('hex').slice(0, 32),
+    tenantId: project.tenantId,
+    project: project.name,
     spanId,
     name,
     identifier,
@@ -597,7 +637,35 @@ function annotationRow(project: ProjectRef, annotation: NewAnnotation, field: st
     score: finiteScore(annotation.score, `${field}.score`),
     explanation: annotation.explanation ?? null,
     metadata: jsonText(annotation.metadata ?? {}, `${field}.metadata`),
+    writtenAt,
   };
+}
+
+/** In bulk through a temporary table; what is there already keeps its time of creation. */
+async function writeAnnotations(connection: DuckDBConnection, rows: Iterable<AnnotationRow>): Promise<void> {
+  const appender = await connection.createAppender('new_annotations', 'main', 'temp');
+  for (const row of rows) {
+    appender.appendVarchar(row.id);
+    appendText(appender, row.tenantId);
+    appender.appendVarchar(row.project);
+    appender.appendVarchar(row.spanId);
+    appender.appendVarchar(row.name);
+    appender.appendVarchar(row.identifier);
+    appender.appendVarchar(row.annotatorKind);
+    appendText(appender, row.label);
+    if (row.score === null) appender.appendNull();
+    else appender.appendDouble(row.score);
+    appendText(appender, row.explanation);
+    appender.appendVarchar(row.metadata);
+    appender.appendVarchar(row.writtenAt);
+    appender.appendVarchar(row.writtenAt);
+    appender.endRow();
+  }
+  appender.closeSync();
+  await connection.run(`INSERT INTO meta.annotations FROM new_annotations ON CONFLICT (id) DO UPDATE SET
+    annotator_kind = excluded.annotator_kind, label = excluded.label, score = excluded.score,
+    explanation = excluded.explanation, metadata = excluded.metadata, updated_at = excluded.updated_at`);
+  await connection.run('DELETE FROM new_annotations');
 }
 
 function annotationOf(row: AnnotationColumns): Annotation {
