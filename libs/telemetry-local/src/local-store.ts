@@ -78,9 +78,9 @@ class LocalStore implements TelemetryStore {
     return this.#opened;
   }
 
-  /** The thread keeps the process alive while somebody waits for it, and not otherwise: a program may end without a shutdown. */
+  /** The thread keeps the process alive while somebody waits for it or for its end, and not otherwise: a program may end without a shutdown. */
   #keepAlive(): void {
-    if (this.#pending.size + this.#pendingBodies.size > 0) this.#worker.ref();
+    if (this.#shutdown !== undefined || this.#pending.size + this.#pendingBodies.size > 0) this.#worker.ref();
     else this.#worker.unref();
   }
 

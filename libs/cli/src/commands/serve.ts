@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { RunningServer } from '@cogniverse/server';
-import { openLocalStore } from '@cogniverse/telemetry-local';
+import { type OpenLocalStoreOptions, openLocalStore } from '@cogniverse/telemetry-local';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
 import { addExamples, parsePort } from '../options.js';
+
+type StoreTuning = Omit<OpenLocalStoreOptions, 'dataDir' | 'report'>;
 
 interface ServeOptions {
   readonly data: string;
@@ -22,11 +24,12 @@ interface ServeOptions {
 }
 
 /**
- * Sets options from a JSON file; what the command line says wins. Keys are the options' long names (`otlp-port` or `otlpPort`).
+ * Sets options from a JSON file; what the command line says wins. Keys are the options' long names (`otlp-port` or `otlpPort`);
+ * `store` holds options of the embedded store and is given back.
  *
  * Errors: `CliError` naming file, key and remedy.
  */
-function applyConfigFile(command: Command, path: string): void {
+function applyConfigFile(command: Command, path: string): StoreTuning {
   let text: string;
   let config: unknown;
   try {
@@ -48,17 +51,24 @@ function applyConfigFile(command: Command, path: string): void {
     throw new CliError(`The configuration file ${path} must hold one JSON object, for example {"port": 6006}.`);
   }
   const options = command.options.filter((option) => option.long !== '--config' && option.long !== '--help');
-  for (const [key, value] of Object.entries(config)) {
+  const { store = {}, ...rest } = config as Record<string, unknown>;
+  if (typeof store !== 'object' || store === null || Array.isArray(store) || 'dataDir' in store || 'report' in store) {
+    throw new CliError(
+      `${path}: "store" must be an object of the embedded store's options, for example {"memoryLimitMb": 2048}; the directory is "data".`,
+    );
+  }
+  for (const [key, value] of Object.entries(rest)) {
     const option = options.find((candidate) => candidate.attributeName() === key || candidate.name() === key);
     if (option === undefined) {
       throw new CliError(
-        `${path}: unknown key "${key}". Known are: ${options.map((candidate) => candidate.name()).join(', ')}.`,
+        `${path}: unknown key "${key}". Known are: ${options.map((candidate) => candidate.name()).join(', ')}, store.`,
       );
     }
     const source = command.getOptionValueSource(option.attributeName());
     if (source === 'cli') continue;
     command.setOptionValueWithSource(option.attributeName(), parseConfigValue(path, key, option, value), 'config');
   }
+  return store; // checked by the store when it opens
 }
 
 function parseConfigValue(path: string, key: string, option: Option, value: unknown): unknown {
@@ -127,7 +137,7 @@ export function serveCommand(terminal: Terminal): Command {
     .option('--port <n>', 'HTTP: OTLP, read API, health, metrics; 0 for any free port', parsePort, 6006)
     .option('--otlp-port <n>', 'OTLP over HTTP; 0 for any free port', parsePort, 4318)
     .option('--grpc-port <n>', 'OTLP over gRPC; 0 for any free port', parsePort, 4317)
-    .option('--config <file>', 'JSON file with these options as keys; the command line wins')
+    .option('--config <file>', 'JSON file with these options as keys, and "store"; the command line wins')
     .option(
       '--allowed-host <name>',
       'accept this name in Host besides loopback names; may be given several times',
@@ -143,7 +153,7 @@ export function serveCommand(terminal: Terminal): Command {
   );
   return command.action(async () => {
     const configFile = command.opts<ServeOptions>().config;
-    if (configFile !== undefined) applyConfigFile(command, configFile);
+    const storeTuning = configFile === undefined ? {} : applyConfigFile(command, configFile);
     const options = command.opts<ServeOptions>();
     if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
       throw new CliError('--tls-cert and --tls-key belong together: give both, or neither for plain HTTP.');
@@ -156,7 +166,7 @@ export function serveCommand(terminal: Terminal): Command {
     const stopped = nextStopSignal();
     // Loaded here: no other command needs the server's code.
     const { createStderrLogger, startServer } = await import('@cogniverse/server');
-    const store = await openLocalStore({ dataDir });
+    const store = await openLocalStore({ ...storeTuning, dataDir });
     try {
       const server = await startServer({
         store,
