@@ -66,7 +66,7 @@ export {
   TelemetryManager,
   type TelemetryManagerOptions,
   type TelemetryStats,
-  TenantTelemetry,
+  type TenantTelemetry,
 } from './manager.js';
 export {
   type AnalyticsStore,

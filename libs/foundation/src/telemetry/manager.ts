@@ -66,6 +66,8 @@ import { VERSION } from './version.js';
 
 const SCOPE_NAME = '@cogniverse/foundation';
 const DEFAULT_TIMEOUT_MILLIS = 10_000;
+/** Providers kept for reading. Far more than are read at one time, so that none is closed while it is in use. */
+const PROVIDERS_PER_CACHED_TENANT = 100;
 const SINGLETON = Symbol.for('cogniverse.telemetry');
 
 /** Options of `span()` and `startSpan()`. Attributes that are undefined or null are skipped. */
@@ -202,7 +204,11 @@ export class Telemetry implements ExitParticipant {
       random: options.random,
     });
     this.#registry = options.registry ?? processRegistry;
-    this.#providers = new ProviderInstances({ registry: this.#registry, maxInstances: this.config.maxCachedTenants });
+    this.#providers = new ProviderInstances({
+      registry: this.#registry,
+      maxInstances: this.config.maxCachedTenants * PROVIDERS_PER_CACHED_TENANT,
+      warn: (message) => this.#logger.warn(message),
+    });
     this.#router = new TenantRouter({
       config: this.config,
       ledger: this.#ledger,

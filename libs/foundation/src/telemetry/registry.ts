@@ -152,8 +152,13 @@ export class ProviderInstances {
   readonly #maxInstances: number;
   /** Least recently used first. Keys begin with the tenant. */
   readonly #instances = new Map<string, Instance>();
+  /** Replaced, but perhaps still in use: closed with the rest. As many as `registerProject()` calls that changed a live project. */
+  readonly #forgotten = new Set<Instance>();
 
-  constructor(options: { registry: ProviderRegistry; maxInstances: number }) {
+  readonly #warn: (message: string) => void;
+
+  constructor(options: { registry: ProviderRegistry; maxInstances: number; warn: (message: string) => void }) {
+    this.#warn = options.warn;
     this.#registry = options.registry;
     this.#maxInstances = options.maxInstances;
   }
@@ -180,15 +185,19 @@ export class ProviderInstances {
     }
   }
 
-  /** The project takes no more spans. */
+  /** The project takes no more spans. Its provider is closed when it is unused for longest. */
   release(name: string, tenantId: string, projectName: string): void {
     const instance = this.#instances.get(JSON.stringify([tenantId, name, projectName]));
     if (instance !== undefined) instance.exporting = false;
   }
 
-  /** Forgets a tenant's project: its settings have changed. */
+  /** The project's settings have changed: the next one that asks gets a new provider. */
   forget(name: string, tenantId: string, projectName: string): void {
-    this.#instances.delete(JSON.stringify([tenantId, name, projectName]));
+    const key = JSON.stringify([tenantId, name, projectName]);
+    const instance = this.#instances.get(key);
+    if (instance === undefined) return;
+    this.#instances.delete(key);
+    this.#forgotten.add(instance);
   }
 
   async #initialize(name: string, config: ProviderConfig): Promise<TelemetryProvider> {
@@ -204,11 +213,16 @@ export class ProviderInstances {
     return provider;
   }
 
-  /** A provider that is only read from may be in a caller's hands: it is forgotten here, and closed when nobody has it. */
+  /** The providers unused for longest are closed; those that spans go through stay. */
   #makeRoom(): void {
-    for (const [key, { exporting }] of this.#instances) {
+    for (const [key, { exporting, provider }] of this.#instances) {
       if (this.#instances.size < this.#maxInstances) return;
-      if (!exporting) this.#instances.delete(key);
+      if (exporting) continue;
+      this.#instances.delete(key);
+      // Nobody waits for it: the provider is in nobody's use.
+      void provider
+        .then((loaded) => loaded.shutdown())
+        .catch((error: unknown) => this.#warn(`A telemetry provider did not close: ${messageOf(error)}`));
     }
   }
 
@@ -217,8 +231,9 @@ export class ProviderInstances {
   }
 
   async shutdown(): Promise<PromiseSettledResult<void>[]> {
-    const instances = [...this.#instances.values()];
+    const instances = [...this.#instances.values(), ...this.#forgotten];
     this.#instances.clear();
+    this.#forgotten.clear();
     return Promise.allSettled(instances.map(async ({ provider }) => (await provider).shutdown()));
   }
 }
