@@ -53,6 +53,6 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   registerProjects(app, store);
   registerSpans(app, store);
   registerTraces(app, store);
-  registerCogniverseRoutes(app, { store });
+  registerCogniverseRoutes(app, { store, onError: (error) => metrics.reportError('http', error) });
   registerUnserved(app, SERVED);
 }

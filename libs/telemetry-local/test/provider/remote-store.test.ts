@@ -1,6 +1,10 @@
 /** The remote store and the server's routes, over a real socket. The store behind is scripted where an answer must be exact. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { encodeTraces } from '@cogniverse/foundation/otlp';
 import {
   BackendUnavailableError,
@@ -9,19 +13,23 @@ import {
   DatasetNotFoundError,
   ExperimentNotFoundError,
   InvalidQueryError,
+  METRIC_NAMES,
   ProjectAmbiguousError,
+  type ProjectRecord,
   SpanNotFoundError,
   type StoredSpan,
   type StoreSpanQuery,
   type TelemetryStore,
   TenantMismatchError,
 } from '@cogniverse/foundation/telemetry';
+import { startServer } from '@cogniverse/server';
+import { openLocalStore, openRemoteStore } from '@cogniverse/telemetry-local';
 import fc from 'fast-check';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { anyTraces, ordered, span, traces, wellFormed } from '../../../foundation/test/otlp/arbitraries.js';
 import { registerCogniverseRoutes } from '../../../server/dist/rest/cogniverse/routes.js';
-import { openRemoteStore } from '../../dist/remote-store.js';
+import { contractSpan } from './provider-contract.js';
 
 const project = { tenantId: 'acme', name: 'cogniverse-acme-search' };
 const closers: (() => Promise<unknown>)[] = [];
@@ -30,9 +38,9 @@ afterEach(async () => {
 });
 
 /** The real routes over a store that answers as told. */
-async function served(store: Partial<TelemetryStore>): Promise<TelemetryStore> {
+async function served(store: Partial<TelemetryStore>, onError?: (error: Error) => void): Promise<TelemetryStore> {
   const app: FastifyInstance = fastify();
-  registerCogniverseRoutes(app, { store: store as TelemetryStore });
+  registerCogniverseRoutes(app, { store: store as TelemetryStore, onError });
   await app.listen({ port: 0, host: '127.0.0.1' });
   closers.push(() => app.close());
   return openRemoteStore({ endpoint: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}` });
@@ -238,10 +246,70 @@ it.each([
 });
 
 it('does not tell what failed inside the server', async () => {
-  const remote = await served({ listTenants: () => Promise.reject(new Error('secret path')) });
+  const heard: Error[] = [];
+  const failing = { listTenants: () => Promise.reject(new Error('secret path')) };
+  const remote = await served(failing, (failure) => heard.push(failure));
   const error = await remote.listTenants().catch((caught: unknown) => caught as Error);
   expect(error).toBeInstanceOf(BackendUnavailableError);
   expect((error as Error).message).not.toContain('secret path');
+  expect(heard.map(({ message }) => message)).toEqual(['secret path']);
+});
+
+it('answers every read as the store behind the server does', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'cogniverse-remote-'));
+  closers.unshift(() => rm(dataDir, { recursive: true }));
+  const store = await openLocalStore({ dataDir });
+  const server = await startServer({ store, port: 0, otlpPort: 0, grpcPort: 0, logger: { log: () => undefined } });
+  closers.unshift(
+    () => server.close(),
+    () => store.shutdown(),
+  );
+  const remote = openRemoteStore({ endpoint: server.addresses.http });
+  const [one, two] = [
+    contractSpan({ status: 2, attributes: { 'tenant.id': 'acme', 'llm.token_count.prompt': 3n, big: 2n ** 62n } }),
+    contractSpan({ at: 5 }),
+  ];
+  for (const [body, projectName] of [
+    [traces(one), 'search'],
+    [traces(two), 'default'],
+  ] as const) {
+    const result = await remote.ingest({ body: encodeTraces(body), format: 'protobuf', projectName });
+    expect(result).toMatchObject({ status: 'stored', acceptedSpans: 1, rejectedSpans: 0 });
+  }
+  const ref = { tenantId: 'acme', name: 'search' };
+  await remote.addAnnotations(ref, [{ spanId: one.spanId, name: 'n', score: 0.1, metadata: { k: [null] } }]);
+  const dataset = await remote.createDataset('acme', { name: 'd', rows: [{ input: { q: 1 } }] });
+  await remote.appendToDataset('acme', 'd', [{ input: { q: 2 } }]);
+  const experiment = await remote.createExperiment('acme', { name: 'e', datasetName: 'd' });
+  const run = await remote.logRun('acme', experiment.id, { inputs: {}, outputs: {}, startTime: new Date(0) });
+  await remote.logRunEvaluation('acme', run.id, { name: 'x', score: 1 });
+  const range = { startTime: new Date(0), endTime: one.endTimeUnixNano };
+  const [{ id }] = (await store.listProjects(ref)) as [ProjectRecord];
+  const reads: ((from: TelemetryStore) => Promise<unknown>)[] = [
+    (from) => from.listTenants(),
+    (from) => from.listProjects(),
+    (from) => from.listProjects({ tenantId: null }),
+    (from) => from.listProjects(ref),
+    (from) => from.getProjectById(id),
+    (from) => from.getProjectById('unknown'),
+    (from) => from.getStatistics({}),
+    (from) => from.getStatistics({ tenantId: 'acme', ...range }),
+    (from) => from.getStatistics({ tenantId: 'nobody' }),
+    (from) => from.querySpans({ project: ref, ...range }),
+    (from) => from.querySpans({ project: { tenantId: null, name: 'default' } }),
+    (from) => from.queryTraces({ project: ref, ...range }),
+    (from) => from.getMetrics({ project: ref, metricNames: METRIC_NAMES, groupBy: 'name', bucketSeconds: 60 }),
+    (from) => from.getAnnotations({ project: ref, spanIds: [one.spanId] }),
+    (from) => from.listDatasets('acme'),
+    (from) => from.getDatasetRows('acme', dataset.name),
+    (from) => from.listExperiments('acme'),
+    (from) => from.getRuns('acme', experiment.id),
+  ];
+  for (const read of reads) {
+    const expected = await read(store);
+    expect(await read(remote), read.toString()).toEqual(expected);
+  }
+  expect(Object.keys(await remote.figures())).toEqual(Object.keys(await store.figures()));
 });
 
 describe('without an answer', () => {

@@ -104,7 +104,7 @@ const jsonObject = z.custom<Record<string, unknown>>(isObject, 'expected a JSON 
 function time(field: string): z.ZodType<TimeInput | undefined> {
   return z
     .codec(z.string(), z.custom<TimeInput>(), {
-      decode: (text) => (/^-?\d{5,19}$/.test(text) ? BigInt(text) : parseTime(text, field)),
+      decode: (text) => parseTime(/^\d{1,19}$/.test(text) ? BigInt(text) : text, field),
       encode: (input) => parseTime(input, field).toString(),
     })
     .optional();

@@ -18,6 +18,8 @@ import type { FastifyInstance } from 'fastify';
 
 export interface CogniverseRouteOptions {
   readonly store: TelemetryStore;
+  /** Hears of failures that are the server's own, or the store's. */
+  readonly onError?: ((error: Error) => void) | undefined;
   /** Largest request body, in bytes. Default 64 MiB. */
   readonly bodyLimit?: number | undefined;
 }
@@ -26,7 +28,7 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 
 /** Registers the routes in a scope of their own: parsers and error form of the rest of the server stay as they are. */
 export function registerCogniverseRoutes(app: FastifyInstance, options: CogniverseRouteOptions): void {
-  const { store, bodyLimit = DEFAULT_BODY_LIMIT } = options;
+  const { store, onError, bodyLimit = DEFAULT_BODY_LIMIT } = options;
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     // JSON.parse gives a key named `__proto__` as an ordinary own key, and nothing here merges objects: such a row is kept as it came.
@@ -37,14 +39,18 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
         done(new InvalidQueryError(`The body is no JSON: ${(cause as Error).message}.`, { cause }));
       }
     });
-    scope.setErrorHandler((error: Error & { statusCode?: number; code?: string }, request, reply) => {
+    // Unlike elsewhere on the server, what the store says of a failure goes to the client, which throws it again.
+    scope.setErrorHandler((error: Error & { statusCode?: number; code?: string }, _request, reply) => {
       if (error instanceof TelemetryError) {
-        return reply.status(httpStatusOfError(error)).send({ detail: error.message, code: error.code });
+        const status = httpStatusOfError(error);
+        if (status >= 500) onError?.(error);
+        if (status === 503) reply.header('retry-after', '1');
+        return reply.status(status).send({ detail: error.message, code: error.code });
       }
       if (error.statusCode !== undefined && error.statusCode < 500) {
         return reply.status(error.statusCode).send({ detail: error.message, code: 'invalid_query' });
       }
-      request.log.error(error);
+      onError?.(error);
       return reply.status(500).send({ detail: 'The server failed. Its log says why.', code: 'internal' });
     });
     for (const operation of Object.values(STORE_OPERATIONS) as unknown as StoreOperation<object, unknown>[]) {
