@@ -114,6 +114,12 @@ export class ByteBudget {
     this.inFlightBytes += bytes;
   }
 
+  /** A request came back from the spool; it is one per destination, so the bound is not asked. */
+  takeFlight(bytes: number): void {
+    this.inFlightBytes += bytes;
+    this.usedBytes += bytes;
+  }
+
   /** The request has its answer. */
   releaseInFlight(bytes: number): void {
     this.inFlightBytes -= bytes;

@@ -9,7 +9,8 @@ import type { TenantQueue } from './tenant-queue.js';
 
 /** The spans of one project in a request, and how many of them still have no fate. */
 export interface RequestShare {
-  readonly queue: TenantQueue;
+  /** Absent for spans that come back from the spool. */
+  readonly queue: TenantQueue | undefined;
   readonly ledger: TenantLedger;
   /** Sequence number of the first. */
   readonly from: number;

@@ -12,10 +12,14 @@ import { consoleLogger, FencedLogger, type PipelineLogger } from './pipeline-log
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
 import { type AttemptObserver, RetrySender } from './retry-sender.js';
 import { Settlement } from './settlement.js';
+import type { Spool } from './spool.js';
 import { type QueueHost, type ScopeBytes, TenantQueue } from './tenant-queue.js';
 
 /** Memory that is kept for the next spans while there are none. */
 const IDLE_POOL_BYTES = 1024 * 1024;
+
+/** Of a shutdown's time, for sending, where a spool takes the rest. */
+const FLUSH_SHARE = 0.7;
 
 export interface PipelineOptions {
   readonly ledger: Ledger;
@@ -76,6 +80,7 @@ export class ExportPipeline implements QueueHost {
   #timer: ClockTimer | undefined;
   #stopped = false;
   #shutdown: Promise<void> | undefined;
+  #spool: Spool | undefined;
   /** Told of every attempt, for metrics. */
   onAttempt: AttemptObserver | undefined;
 
@@ -143,6 +148,9 @@ export class ExportPipeline implements QueueHost {
       });
       retrySender.onAttempt = (durationMillis, result) => this.onAttempt?.(durationMillis, result);
       scheduler = new ExportScheduler({
+        key: target.key,
+        spool: () => this.#spool,
+        ledger: this.ledger,
         retrySender,
         maxExportBatchSize: this.#options.maxExportBatchSize ?? 512,
         maxRequestBytes: target.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
@@ -153,8 +161,24 @@ export class ExportPipeline implements QueueHost {
         onSettled: () => this.#settled(),
       });
       this.#schedulers.set(target.key, scheduler);
+      if (this.#spool !== undefined) queueMicrotask(() => this.#schedulers.get(target.key)?.spoolOpened());
     }
     return scheduler;
+  }
+
+  /**
+   * From now on, what a destination does not take in time waits in this spool. Spans that an earlier process left there count as ended
+   * here, so that they have a fate here. The pipeline closes it at shutdown.
+   */
+  attachSpool(spool: Spool): void {
+    this.#spool = spool;
+    for (const { tenantId, count } of spool.recovered()) {
+      const tenant = this.ledger.tenant(tenantId);
+      tenant.started += count;
+      tenant.ended += count;
+      tenant.spooled += count;
+    }
+    for (const scheduler of this.#schedulers.values()) scheduler.spoolOpened();
   }
 
   #settled(): void {
@@ -183,12 +207,12 @@ export class ExportPipeline implements QueueHost {
     const settlement = new Settlement();
     for (const queue of this.#queues.values()) queue.markAll(settlement);
     settlement.finishIfSettled();
-    if (settlement.done) return settlement.settled;
+    if (settlement.done) return this.#nothingSpooled();
     const timer = this.clock.schedule(timeoutMillis, () => settlement.expire(), true);
     for (const scheduler of this.#schedulers.values()) scheduler.hasten();
     const allExported = await settlement.settled;
     timer.cancel();
-    return allExported;
+    return allExported && this.#nothingSpooled();
   }
 
   /**
@@ -204,14 +228,24 @@ export class ExportPipeline implements QueueHost {
     this.#stopped = true;
     for (const queue of [...this.#queues.values()]) queue.releaseWaiters();
     const deadline = this.clock.monotonicMillis() + timeoutMillis;
-    await this.forceFlush(timeoutMillis);
+    // With a spool, a part of the time is for writing to it what could not go out.
+    await this.forceFlush(this.#spool === undefined ? timeoutMillis : timeoutMillis * FLUSH_SHARE);
     this.#timer?.cancel();
     this.#timer = undefined;
+    if (this.#spool !== undefined) {
+      const written = Promise.all([...this.#schedulers.values()].map((scheduler) => scheduler.spoolRest()));
+      await this.#atMost(deadline - this.clock.monotonicMillis(), written);
+    }
     for (const queue of [...this.#queues.values()]) queue.dropAll('shutdown_timeout');
     const stopped = Promise.all([...this.#schedulers.values(), ...this.#closing].map((scheduler) => scheduler.stop()));
     await this.#atMost(deadline - this.clock.monotonicMillis(), stopped);
     for (const queue of [...this.#queues.values()]) queue.close();
+    if (this.#spool !== undefined) await this.#atMost(deadline - this.clock.monotonicMillis(), this.#spool.close());
     this.ledger.writeDrops();
+  }
+
+  #nothingSpooled(): boolean {
+    return this.#spool === undefined || this.ledger.total().spooled === 0;
   }
 
   /** Waits for `work`, but no longer: a sender that does not close does not hold the shutdown. */
@@ -260,7 +294,10 @@ export class ExportPipeline implements QueueHost {
       bytes += queue.queuedBytes;
     }
     let scheduled = 0;
-    for (const scheduler of this.#schedulers.values()) scheduled += scheduler.queuedSpans;
+    for (const scheduler of this.#schedulers.values()) {
+      scheduled += scheduler.queuedSpans;
+      inFlight += scheduler.replayedSpans;
+    }
     if (queued !== total.queued) return `the queues hold ${queued} spans, the ledger says ${total.queued}`;
     if (queued !== scheduled) return `the queues hold ${queued} spans, the schedulers say ${scheduled}`;
     if (bytes !== this.budget.usedBytes)

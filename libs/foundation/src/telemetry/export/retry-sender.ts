@@ -30,6 +30,9 @@ type Outcome = Exclude<SendResult, { status: 'retryable' }> | { readonly status:
 /** What the pipeline's counters say about attempts, for metrics. */
 export type AttemptObserver = (durationMillis: number, result: SendResult) => void;
 
+/** What else can be done with spans that cannot be delivered: true if they have their fate, or wait elsewhere. */
+export type GiveUp = (piece: RequestPiece) => Promise<boolean>;
+
 export class RetrySender {
   readonly #sender: SpanSender;
   readonly #clock: Clock;
@@ -42,6 +45,8 @@ export class RetrySender {
   readonly #attempting = new Set<RequestPiece>();
   #stopped = false;
   onAttempt: AttemptObserver | undefined;
+  /** An attempt failed: the destination may be one that is only probed from now on. */
+  onFailure: (() => void) | undefined;
 
   constructor(options: RetrySenderOptions) {
     this.#sender = options.sender;
@@ -59,17 +64,20 @@ export class RetrySender {
   }
 
   /**
-   * Resolves when every span of the request has its fate, counted in its ledger, or after `stop()`, when what is left is the caller's.
-   * Never rejects. `body` may be used again afterwards, unless the result says that a sender still holds it.
+   * Resolves when every span of the request has its fate, counted in its ledger, or after `stop()`, when what `giveUp` did not take is
+   * the caller's. Never rejects. `body` may be used again afterwards, unless the result says that a sender still holds it.
    */
-  async deliver(request: RequestPiece): Promise<{ bodyHeld: boolean }> {
+  async deliver(request: RequestPiece, giveUp?: GiveUp): Promise<{ bodyHeld: boolean }> {
     const pieces = [request];
     let bodyHeld = false;
     for (let piece = pieces.pop(); piece !== undefined; piece = pieces.pop()) {
       const attempts = await this.#attempts(piece);
       bodyHeld ||= attempts.bodyHeld;
       const { outcome } = attempts;
-      if (this.#stopped || outcome.status === 'stopped') break;
+      if (this.#stopped || outcome.status === 'stopped') {
+        for (const left of [piece, ...pieces.reverse()]) await giveUp?.(left);
+        break;
+      }
       if (outcome.status === 'splittable' && piece.spanCount > 1) {
         const [first, second] = splitPiece(piece);
         pieces.push(second, first);
@@ -77,6 +85,9 @@ export class RetrySender {
         if (outcome.message !== '') this.#warnOnce(`the backend says: ${outcome.message}`);
         countSent(piece, outcome.rejectedSpans);
       } else {
+        const undelivered = outcome.reason === 'max_elapsed' || outcome.reason === 'tls';
+        if (undelivered && (await giveUp?.(piece)) === true) continue;
+        if (this.#stopped) break; // meanwhile: the caller's
         this.#warnOnce(`spans refused (${outcome.reason}): ${outcome.error.message}`);
         countDropped(piece, outcome.reason);
       }
@@ -121,6 +132,7 @@ export class RetrySender {
       const delay = nextDelay({ ...state, failures: Math.max(failures, this.#circuit.failures + 1) }, this.#policy);
       this.#warnOnce(`export is repeated: ${result.error.message}`);
       this.#circuit.failed(delay ?? 0);
+      this.onFailure?.();
       if (delay === null) return { outcome: { status: 'failed', reason: lastReason, error: lastError }, bodyHeld };
       await this.#sleepUntil(this.#clock.monotonicMillis() + delay);
     }
