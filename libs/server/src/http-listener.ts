@@ -9,6 +9,7 @@ import { registerErrorAnswers } from './error-answers.js';
 import type { RequestGuard } from './request-guard.js';
 import type { ListenerName, ServerMetrics } from './server-metrics.js';
 import type { ServerLimits } from './server-options.js';
+import { WaitingConnections } from './waiting-connections.js';
 
 /** The version of Phoenix whose REST API this server speaks; its clients ask for it to know what they can use. */
 export const PHOENIX_VERSION = '20.26.1';
@@ -31,10 +32,12 @@ export class HttpListener {
   readonly app: FastifyInstance;
   readonly server: Server;
   readonly #options: HttpListenerOptions;
+  readonly #waiting: WaitingConnections<Socket>;
   #closing = false;
 
   constructor(options: HttpListenerOptions) {
     this.#options = options;
+    this.#waiting = new WaitingConnections({ maxConnections: options.limits.maxConnections });
     const { name, metrics, limits } = options;
     this.app = fastify({
       serverFactory: (handler) => this.#createServer(handler),
@@ -89,11 +92,18 @@ export class HttpListener {
         )
       : createServer(options, onRequest);
     server.maxConnections = limits.maxConnections;
+    server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+      this.#waiting.add(socket);
+      socket.once('close', () => this.#waiting.delete(socket));
+    });
+    // All places are taken: those who keep a connection for later give way.
+    server.on('drop', () => server.closeIdleConnections());
     server.setTimeout(SILENT_CONNECTION_MILLIS);
     return server;
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse, handler: RequestListener): void {
+    this.#waiting.delete(request.socket);
     response.setHeader('x-phoenix-server-version', PHOENIX_VERSION);
     if (this.#closing) response.setHeader('connection', 'close');
     const refusal = this.#options.guard.checkRequest(request);

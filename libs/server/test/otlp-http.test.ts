@@ -130,7 +130,7 @@ describe('what is refused', () => {
       'content-encoding': 'gzip',
     });
     expect(response.status).toBe(400);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('JSON nested a hundred thousand deep', async () => {
@@ -153,7 +153,7 @@ describe('sizes', () => {
       'content-encoding': 'gzip',
     });
     expect(response.status).toBe(413);
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(5000);
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
   });
 

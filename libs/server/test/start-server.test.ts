@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { startServer } from '@cogniverse/server';
 import { Client, credentials } from '@grpc/grpc-js';
@@ -213,16 +213,49 @@ describe('clients that take their time', () => {
     await running.stop();
   });
 
-  it('more connections than allowed are closed at once, and room is there again when others go', async () => {
-    const running = await startTestServer({ server: { limits: { maxConnections: 3 } } });
-    const { hostname, port } = new URL(running.url);
-    const sockets = Array.from({ length: 5 }, () => connect({ host: hostname, port: Number(port) }));
-    const closed = sockets.map((socket) => once(socket.resume(), 'close'));
-    await Promise.race(closed);
-    for (const socket of sockets) socket.destroy();
-    await Promise.all(closed);
+  it.each(['http', 'otlpGrpc'] as const)(
+    'many that send nothing push out one another, and nobody else: %s',
+    async (name) => {
+      const running = await startTestServer({ server: { limits: { maxConnections: 20 } } });
+      const { hostname, port } = new URL(running.server.addresses[name].replace(/^(?!http)/, 'http://'));
+      const client = new Client(running.server.addresses.otlpGrpc, credentials.createInsecure());
+      const served = () =>
+        name === 'http'
+          ? fetch(`${running.url}/healthz`).then((response) => response.text())
+          : new Promise((resolve, reject) =>
+              client.makeUnaryRequest(
+                '/grpc.health.v1.Health/Check',
+                Buffer.from,
+                Buffer.from,
+                Buffer.alloc(0),
+                (error, value) => (error ? reject(error) : resolve(value)),
+              ),
+            );
+      await served();
+      const sockets: Socket[] = [];
+      for (let i = 0; i < 200; i += 1) {
+        const socket = connect({ host: hostname, port: Number(port) });
+        socket.on('error', (error) => expect(error).toBeInstanceOf(Error)); // pushed out with a reset
+        sockets.push(socket.resume());
+        await once(socket, 'connect');
+        if (i % 20 === 0) await served();
+      }
+      await expect.poll(() => sockets.filter((socket) => !socket.closed).length).toBeLessThanOrEqual(10);
+      await served();
+      for (const socket of sockets) socket.destroy();
+      client.close();
+      await running.stop();
+    },
+  );
+
+  it('all connections in use: those kept for later give way', async () => {
+    const running = await startTestServer({ server: { limits: { maxConnections: 4 } } });
+    const host = new URL(running.url).host;
+    const keep = `GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    const kept = Array.from({ length: 4 }, () => rawRequest(running.url, keep, /never/));
     await expect.poll(() => getJson(`${running.url}/readyz`).catch(() => undefined)).toMatchObject({ status: 200 });
     await running.stop();
+    for (const answer of await Promise.all(kept)) expect(answer).toMatch(/^(HTTP\/1.1 200 |$)/);
   });
 
   it('a client that goes away in the middle of its body costs nothing that stays', async () => {

@@ -20,6 +20,7 @@ import { encodeExportResponse } from '@cogniverse/foundation/otlp';
 import type { IngestResult, StoreHealth } from '@cogniverse/foundation/telemetry';
 import type { RequestGuard } from '../request-guard.js';
 import type { ServerMetrics } from '../server-metrics.js';
+import { WaitingConnections } from '../waiting-connections.js';
 import { type IngestService, projectNameFromHeader } from './ingest-service.js';
 import { BodyReader, type BodyResult } from './read-body.js';
 import { encodeRpcStatus, RPC_CODE, type RpcStatus } from './rpc-status.js';
@@ -54,12 +55,14 @@ export class OtlpGrpcReceiver {
   readonly server: Http2Server | Http2SecureServer;
   readonly #options: OtlpGrpcOptions;
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #waiting: WaitingConnections<ServerHttp2Session>;
   readonly #watchers = new Set<(status: RpcStatus) => void>();
   #closing = false;
 
   constructor(options: OtlpGrpcOptions) {
     this.#options = options;
     const { limits } = options.service;
+    this.#waiting = new WaitingConnections({ maxConnections: limits.maxConnections });
     const common = {
       settings: { maxConcurrentStreams: limits.maxConcurrentStreams, initialWindowSize: STREAM_WINDOW_BYTES },
     };
@@ -99,11 +102,18 @@ export class OtlpGrpcReceiver {
       return;
     }
     this.#sessions.add(session);
-    session.on('close', () => this.#sessions.delete(session));
+    this.#waiting.add(session);
+    session.on('close', () => {
+      this.#sessions.delete(session);
+      this.#waiting.delete(session);
+    });
     // A window for the whole connection, so that several uploads do not wait for each other.
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.setTimeout(this.#options.service.limits.headersTimeoutMillis, () => session.close());
-    session.once('stream', () => session.setTimeout(IDLE_CONNECTION_MILLIS));
+    session.once('stream', () => {
+      this.#waiting.delete(session);
+      session.setTimeout(IDLE_CONNECTION_MILLIS);
+    });
   }
 
   async #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
