@@ -57,9 +57,21 @@ function wantedStamp(root) {
   return `${JSON.stringify({ lock: hash, node: process.versions.node.split('.')[0], platform: process.platform, arch: process.arch })}\n`;
 }
 
+/**
+ * Whether what is installed is not what the lock file says. Without our stamp (somebody ran `npm ci` by hand) npm's own record of what
+ * it installed is compared; packages for other platforms are not in it.
+ */
 export function isInstallStale(root) {
   const stamp = join(root, 'node_modules', STAMP);
-  return !existsSync(stamp) || readFileSync(stamp, 'utf8') !== wantedStamp(root);
+  if (existsSync(stamp)) return readFileSync(stamp, 'utf8') !== wantedStamp(root);
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return true;
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const isMissing = (path) =>
+    path !== '' && !wanted[path].optional && (!installed[path] || installed[path].version !== wanted[path].version);
+  const isLeftOver = (path) => !wanted[path];
+  return Object.keys(wanted).some(isMissing) || Object.keys(installed).some(isLeftOver);
 }
 
 /** npm as this process was started by it, else the one on the path. */

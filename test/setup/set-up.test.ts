@@ -93,6 +93,24 @@ describe('set-up', () => {
     expect(setup.isInstallStale(root)).toBe(true);
   });
 
+  it('takes an installation by hand for what it is', async () => {
+    expect((await install(root)).code).toBe(0);
+    rmSync(join(root, 'node_modules', '.cogniverse-setup'));
+    expect(setup.isInstallStale(root)).toBe(false);
+    const lockFile = join(root, 'package-lock.json');
+    const lock = JSON.parse(readFileSync(lockFile, 'utf8'));
+    lock.packages['node_modules/another'] = { version: '1.0.0' };
+    writeFileSync(lockFile, JSON.stringify(lock));
+    expect(setup.isInstallStale(root)).toBe(true);
+    lock.packages['node_modules/another'].optional = true; // for another platform, say
+    writeFileSync(lockFile, JSON.stringify(lock));
+    expect(setup.isInstallStale(root)).toBe(false);
+    delete lock.packages['node_modules/another'];
+    lock.packages.own.version = '2.0.0';
+    writeFileSync(lockFile, JSON.stringify(lock));
+    expect(setup.isInstallStale(root)).toBe(true);
+  });
+
   it('says what to do when the lock file does not fit, and when it is missing', async () => {
     writeFileSync(
       join(root, 'package.json'),
