@@ -7,7 +7,6 @@
 import {
   type Span as ApiSpan,
   type Attributes,
-  type Context,
   context as contextApi,
   createContextKey,
   type Link,
@@ -19,12 +18,7 @@ import {
   trace as traceApi,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import {
-  CompositePropagator,
-  suppressTracing,
-  W3CBaggagePropagator,
-  W3CTraceContextPropagator,
-} from '@opentelemetry/core';
+import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import {
   DEPLOYMENT_ENVIRONMENT_NAME,
   ENVIRONMENT,
@@ -48,11 +42,12 @@ import {
 } from './exit-handlers.js';
 import { type Clock, systemClock } from './export/clock.js';
 import { DropLog } from './export/drop-log.js';
-import type { ExportTarget, SpanSender } from './export/export-target.js';
+import type { ExportTarget } from './export/export-target.js';
 import { Ledger, type LedgerSnapshot } from './export/ledger.js';
 import { otlpTarget } from './export/otlp-target.js';
 import { ExportPipeline, type PipelineStats } from './export/pipeline.js';
 import { consoleLogger, FencedLogger, type PipelineLogger } from './export/pipeline-logger.js';
+import { ProjectTarget } from './export/project-target.js';
 import type { RetryPolicy } from './export/retry-policy.js';
 import type { TenantProject } from './export/tenant-project.js';
 import type { ScopeBytes, TenantQueue } from './export/tenant-queue.js';
@@ -478,11 +473,7 @@ export class Telemetry implements ExitParticipant {
 
   #attach(project: TenantProject, target: ExportTarget): void {
     const before = project.queue;
-    const attributes = new Map([...this.#resourceAttributes(project), ...target.resourceAttributes]);
-    const queue = this.#openQueue(
-      project,
-      withoutOwnSpans({ ...target, resourceAttributes: attributes, createSender: () => target.createSender() }),
-    );
+    const queue = this.#openQueue(project, new ProjectTarget(target, () => this.#resourceAttributes(project)));
     project.open(queue);
     if (before !== undefined && before !== queue) this.#pipeline.closeProject(before);
     if (project.cachedTenant?.live === false) this.#pipeline.closeProject(queue);
@@ -871,19 +862,4 @@ function endWhenSettled(result: PromiseLike<unknown>, span: TelemetrySpan): Prom
       });
     },
   );
-}
-
-/** The target with senders whose own requests make no spans, whatever instrumentation there is and in whose context the send runs. */
-function withoutOwnSpans(target: ExportTarget): ExportTarget {
-  return {
-    ...target,
-    createSender(): SpanSender {
-      const sender = target.createSender();
-      const quiet: Context = suppressTracing(ROOT_CONTEXT);
-      return {
-        send: (body, options) => contextApi.with(quiet, () => sender.send(body, options)),
-        close: () => contextApi.with(quiet, () => sender.close()),
-      };
-    },
-  };
 }

@@ -13,6 +13,8 @@ import type { TenantRouter } from './tenant-router.js';
 /** How long a caller waits for room in a full queue, at most. */
 const WAIT_FOR_ROOM_MILLIS = 5000;
 
+const defaultsWriter = new ProtoWriter({ initialBytes: 512 });
+
 interface EarlySpan {
   readonly scope: ScopeBytes;
   readonly bytes: Uint8Array;
@@ -60,9 +62,9 @@ export class TenantProject {
     this.defaultAttributes = options.defaultAttributes;
     this.useSyncExport = options.useSyncExport;
     this.maxSpanBytes = options.router.maxSpanBytes;
-    const writer = new ProtoWriter({ initialBytes: 256 });
-    for (const [key, value] of options.defaultAttributes) writeTextAttribute(writer, key, value);
-    this.defaultBytes = writer.finish();
+    defaultsWriter.reset();
+    for (const [key, value] of options.defaultAttributes) writeTextAttribute(defaultsWriter, key, value);
+    this.defaultBytes = defaultsWriter.finish();
     if (options.cachedTenant !== undefined) {
       this.#ledger = options.router.ledger.tenant(options.tenantId);
       this.#ledger.pins += 1;

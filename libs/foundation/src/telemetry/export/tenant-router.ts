@@ -9,7 +9,7 @@ import { isSpanContextValid, type SpanContext, type SpanOptions, TraceFlags } fr
 import { isTracingSuppressed } from '@opentelemetry/core';
 import { encodeSpanInto, OtlpEncodeError, ProtoWriter } from '../../otlp/index.js';
 import type { ValueLimits } from '../attribute-values.js';
-import { TENANT_ID } from '../attributes.js';
+import { ENVIRONMENT, SERVICE_NAME, TENANT_ID } from '../attributes.js';
 import type { TelemetryConfig } from '../config.js';
 import type { TelemetryContext } from '../context-keys.js';
 import { InvalidNameError, ProjectCollisionError } from '../errors.js';
@@ -84,6 +84,8 @@ export class TenantRouter {
   #sweepTimer: ClockTimer | undefined;
   /** Tenant of each live full project name. */
   readonly #tenantOfName = new Map<string, string>();
+  /** Default attributes of every tenant; one array for all. */
+  readonly #sharedDefaults: readonly (readonly [string, string])[];
   readonly #loggedNames = new Set<string>();
   readonly #invalid: TenantProject;
   readonly ledger: Ledger;
@@ -111,6 +113,10 @@ export class TenantRouter {
     this.#options = options;
     this.writeLate = options.writeLate;
     this.#config = config;
+    this.#sharedDefaults = [
+      [SERVICE_NAME, config.serviceName],
+      [ENVIRONMENT, config.environment],
+    ];
     this.ledger = options.ledger;
     this.spanClock = options.spanClock;
     this.valueLimits = {
@@ -202,7 +208,7 @@ export class TenantRouter {
         router: this,
         tenantId,
         projectName: fullName,
-        defaultAttributes: this.#defaultAttributes(tenantId),
+        defaultAttributes: [[TENANT_ID, tenantId], ...this.#sharedDefaults],
         useSyncExport: this.#options.useSyncExport(tenantId, fullName),
         cachedTenant: tenant,
       });
@@ -241,14 +247,6 @@ export class TenantRouter {
       project.detach();
       this.#options.closeProject(project, queue);
     }
-  }
-
-  #defaultAttributes(tenantId: string): [string, string][] {
-    return [
-      [TENANT_ID, tenantId],
-      ['service.name', this.#config.serviceName],
-      ['environment', this.#config.environment],
-    ];
   }
 
   #refusedProject(tenantId: string, refused: DropReason): TenantProject {
