@@ -44,6 +44,7 @@ export {
 export type { Clock, ClockTimer } from './export/clock.js';
 export type { ExportTarget, SendOptions, SendResult, SpanSender } from './export/export-target.js';
 export { type DropReason, Ledger, type LedgerCounts, type LedgerSnapshot, TenantLedger } from './export/ledger.js';
+export { type LedgerMetricsOptions, prometheusText, recordPipelineMetrics } from './export/ledger-metrics.js';
 export { type OtlpTargetOptions, otlpTarget } from './export/otlp-target.js';
 export {
   ExportPipeline,
@@ -53,6 +54,7 @@ export {
 } from './export/pipeline.js';
 export type { PipelineLogger } from './export/pipeline-logger.js';
 export type { RetryPolicy } from './export/retry-policy.js';
+export { Spool, type SpoolOptions } from './export/spool.js';
 export { type ScopeBytes, TenantQueue } from './export/tenant-queue.js';
 export type { TrustRemoteContext } from './export/tenant-router.js';
 export {

@@ -1,9 +1,17 @@
 /** What exporting does to its process: whether it may end, and what it holds in memory. In processes of their own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { startScriptedBackend } from '@cogniverse/foundation/telemetry/testing';
 import { describe, expect, it } from 'vitest';
+import { Ledger } from '../../dist/telemetry/export/ledger.js';
+import { otlpTarget } from '../../dist/telemetry/export/otlp-target.js';
+import { ExportPipeline } from '../../dist/telemetry/export/pipeline.js';
+import { Spool } from '../../dist/telemetry/export/spool.js';
 
 interface Run {
   code: number;
@@ -80,8 +88,59 @@ describe('memory', () => {
   });
 
   it('stays flat over tenants that come and go', async () => {
-    const { result } = await run({ task: 'passing-tenants', count: 200_000 });
-    expect(result).toMatchObject({ projects: 0, exported: 200_000, audit: null });
+    const { result } = await run({ task: 'passing-tenants', count: 80_000 });
+    expect(result).toMatchObject({ projects: 0, exported: 80_000, audit: null });
     expect(Number(result['bytes'])).toBeLessThan(3e6);
   });
+});
+
+describe('a process that is killed', () => {
+  it.each([1, 2, 3])(
+    'leaves its spool to the next one, which delivers all that was on the disk (round %i)',
+    async (round) => {
+      const directory = await fs.mkdtemp(path.join(os.tmpdir(), 'spool-kill-'));
+      const backend = await startScriptedBackend();
+      const endpoint = backend.httpEndpoint;
+      backend.setScript(() => ({ status: 503 }));
+      const file = fileURLToPath(new URL('./fixtures/exporting-process.mjs', import.meta.url));
+      const child = spawn(
+        process.execPath,
+        [file, JSON.stringify({ task: 'spool', endpoint, protocol: 'http/protobuf', directory })],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
+      let spooled = 0;
+      for await (const line of createInterface({ input: child.stdout })) {
+        const said = JSON.parse(line) as { spooled: number; audit: string | null };
+        expect(said.audit).toBeNull();
+        spooled = said.spooled;
+        if (spooled > round * 1000) break;
+      }
+      child.kill('SIGKILL');
+      await once(child, 'close');
+
+      backend.setScript(() => ({}));
+      const ledger = new Ledger();
+      const pipeline = new ExportPipeline({ ledger, logger: { warn: () => undefined } });
+      pipeline.attachSpool(await Spool.open({ directory }, pipeline.clock, { warn: () => undefined }));
+      const { ended } = ledger.total();
+      expect(ended).toBeGreaterThanOrEqual(spooled);
+      const before = backend.acceptedSpans.length;
+      pipeline.openProject({
+        tenantId: 'acme',
+        projectName: 'p',
+        target: otlpTarget({ endpoint, protocol: 'http/protobuf' }),
+        maxQueueSize: 1,
+      });
+      await expect.poll(() => ledger.total().exported, { timeout: 15_000 }).toBe(ended);
+      const names = backend.acceptedSpans.slice(before).map(({ name }) => name);
+      expect(new Set(names).size).toBe(names.length);
+      expect(names).toHaveLength(ended);
+      expect(pipeline.audit()).toBeNull();
+      await pipeline.shutdown(1000);
+      await backend.close();
+      await fs.rm(directory, { recursive: true, force: true });
+    },
+  );
 });
