@@ -10,30 +10,30 @@ import type {
   SpanSender,
   TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
-import type { StoreLease, StoreLeases } from './stores/store-leases.js';
+import type { StoreLease } from './stores/store-leases.js';
 
 /** One target a project; all projects of one data directory share a sender. */
 export function localExportTarget(options: {
-  leases: StoreLeases;
+  acquire: () => StoreLease;
   dataDir: string;
   projectName: string;
 }): ExportTarget {
-  const { leases, dataDir, projectName } = options;
+  const { acquire, dataDir, projectName } = options;
   return {
     key: `local:${dataDir}`,
     resourceAttributes: new Map<string, AnyValue>([['openinference.project.name', projectName]]),
-    createSender: () => new LocalSender(leases, dataDir),
+    createSender: () => new LocalSender(acquire, dataDir),
   };
 }
 
 class LocalSender implements SpanSender {
-  readonly #leases: StoreLeases;
+  readonly #acquire: () => StoreLease;
   readonly #dataDir: string;
   #lease: StoreLease | undefined;
   #closed = false;
 
-  constructor(leases: StoreLeases, dataDir: string) {
-    this.#leases = leases;
+  constructor(acquire: () => StoreLease, dataDir: string) {
+    this.#acquire = acquire;
     this.#dataDir = dataDir;
   }
 
@@ -44,7 +44,7 @@ class LocalSender implements SpanSender {
     const copy = new Uint8Array(body);
     let store: TelemetryStore;
     try {
-      this.#lease ??= this.#leases.acquire(this.#dataDir);
+      this.#lease ??= this.#acquire();
       store = await this.#lease.store;
     } catch (error) {
       // The lock of another process may go, and a disk may come back: the pipeline's clock decides for how long to try.

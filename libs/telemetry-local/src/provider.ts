@@ -25,7 +25,7 @@ import { LocalAnalyticsStore } from './stores/analytics-store.js';
 import { LocalAnnotationStore } from './stores/annotation-store.js';
 import { LocalDatasetStore } from './stores/dataset-store.js';
 import { LocalExperimentStore } from './stores/experiment-store.js';
-import { StoreLeases } from './stores/store-leases.js';
+import { type StoreLease, StoreLeases } from './stores/store-leases.js';
 import { TenantProjects } from './stores/tenant-projects.js';
 import { LocalTraceStore } from './stores/trace-store.js';
 
@@ -56,7 +56,16 @@ export type LocalProviderOptions = z.input<typeof localProviderSchema>;
 /** The key under which foundation keeps the session in OpenTelemetry's context. */
 const SESSION_KEY = createContextKey('cogniverse.session');
 
-const leases = new StoreLeases((dataDir) => openLocalStore({ dataDir }));
+const leases = new StoreLeases();
+
+/** The store of all providers of this process that have the same directory, or the same server and key. */
+function acquireStore(backend: Backend): StoreLease {
+  return 'dataDir' in backend
+    ? leases.acquire(`directory ${backend.dataDir}`, () => openLocalStore(backend))
+    : leases.acquire(`server ${JSON.stringify([backend.endpoint, backend.apiKey])}`, async () =>
+        openRemoteStore(backend),
+      );
+}
 
 type TenantStores = Pick<TelemetryProvider, 'traces' | 'annotations' | 'datasets' | 'experiments' | 'analytics'>;
 
@@ -67,7 +76,7 @@ export class LocalProvider implements TelemetryProvider {
   readonly name = 'local';
   #backend: Backend | undefined;
   #stores: TenantStores | undefined;
-  #close: (() => Promise<void>) | undefined;
+  #lease: StoreLease | undefined;
 
   /**
    * Errors: `ConfigurationError` for a bad option, at once; `StoreOpenError` if the data directory cannot be opened. A server is not
@@ -78,16 +87,9 @@ export class LocalProvider implements TelemetryProvider {
       throw new ConfigurationError('The provider "local" is initialized already. Make a new one for another tenant.');
     }
     this.#backend = backendOf(config);
-    let store: TelemetryStore;
-    if ('dataDir' in this.#backend) {
-      const lease = leases.acquire(this.#backend.dataDir);
-      this.#close = () => lease.release();
-      store = await lease.store;
-    } else {
-      const remote = openRemoteStore(this.#backend);
-      this.#close = () => remote.shutdown();
-      store = remote;
-    }
+    const lease = acquireStore(this.#backend);
+    this.#lease = lease;
+    const store = await lease.store;
     this.#stores = storesOfTenant(store, config);
   }
 
@@ -114,9 +116,12 @@ export class LocalProvider implements TelemetryProvider {
         'The provider "local" is not initialized. Call initialize() before configureSpanExport().',
       );
     }
+    const backend = this.#backend;
     const { projectName } = options;
-    if ('dataDir' in this.#backend) return localExportTarget({ leases, dataDir: this.#backend.dataDir, projectName });
-    const { endpoint, apiKey } = this.#backend;
+    if ('dataDir' in backend) {
+      return localExportTarget({ acquire: () => acquireStore(backend), dataDir: backend.dataDir, projectName });
+    }
+    const { endpoint, apiKey } = backend;
     return otlpTarget({
       endpoint: `${endpoint}/v1/traces`,
       protocol: 'http/protobuf',
@@ -131,7 +136,7 @@ export class LocalProvider implements TelemetryProvider {
 
   /** Lets go of the store. The store in this process is closed when the last provider and the last exporter have let go of it. */
   async shutdown(): Promise<void> {
-    await this.#close?.();
+    await this.#lease?.release();
   }
 
   #opened(): TenantStores {

@@ -1,9 +1,9 @@
 /**
- * The embedded stores of this process, one a data directory.   Provider, sender -> [store-leases] -> store.
+ * The stores of this process, one a data directory or server.   Provider, sender -> [store-leases] -> store.
  *
- * A directory has one writer: all tenants of a process that name it share one store, which is shut down when the last one lets go.
+ * A directory has one writer: all tenants of a process that name it share one store, which is shut down when the last one lets go. A
+ * provider that was evicted can so be read from for as long as another one uses its store.
  */
-import { resolve } from 'node:path';
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 
 export interface StoreLease {
@@ -19,20 +19,15 @@ interface OpenStore {
 }
 
 export class StoreLeases {
-  readonly #open: (dataDir: string) => Promise<TelemetryStore>;
   readonly #stores = new Map<string, OpenStore>();
-  /** Directories whose store is still letting go of its lock: the next opening waits for it. */
+  /** Stores that are still letting go of their lock: the next opening waits for it. */
   readonly #closing = new Map<string, Promise<void>>();
 
-  constructor(open: (dataDir: string) => Promise<TelemetryStore>) {
-    this.#open = open;
-  }
-
-  acquire(dataDir: string): StoreLease {
-    const key = resolve(dataDir);
+  /** Opens the store if nobody has it open. */
+  acquire(key: string, open: () => Promise<TelemetryStore>): StoreLease {
     let entry = this.#stores.get(key);
     if (entry === undefined) {
-      const opening: OpenStore = { store: this.#openAfterClosing(key), leases: 0 };
+      const opening: OpenStore = { store: this.#openAfterClosing(key, open), leases: 0 };
       opening.store.catch(() => this.#forget(key, opening)); // the error itself reaches whoever awaits `store`
       this.#stores.set(key, opening);
       entry = opening;
@@ -49,9 +44,9 @@ export class StoreLeases {
     };
   }
 
-  async #openAfterClosing(key: string): Promise<TelemetryStore> {
+  async #openAfterClosing(key: string, open: () => Promise<TelemetryStore>): Promise<TelemetryStore> {
     await this.#closing.get(key);
-    return this.#open(key);
+    return open();
   }
 
   #forget(key: string, entry: OpenStore): void {

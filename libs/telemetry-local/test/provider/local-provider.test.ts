@@ -1,4 +1,5 @@
 /** What is particular to the provider `local`: its options, the store that tenants share, export without a network, and the manager. */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,6 +16,7 @@ import {
   type TelemetryProvider,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
+import { startServer } from '@cogniverse/server';
 import { LocalProvider, openLocalStore } from '@cogniverse/telemetry-local';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { traces } from '../../../foundation/test/otlp/arbitraries.js';
@@ -128,10 +130,10 @@ describe('export into the store', () => {
 
   /** A sender over a store that answers as told. */
   function senderOver(ingest: TelemetryStore['ingest']) {
-    const leases = new StoreLeases(
-      async () => ({ ingest, shutdown: async () => undefined }) as unknown as TelemetryStore,
-    );
-    return localExportTarget({ leases, dataDir: '/data', projectName: 'p' }).createSender();
+    const store = { ingest, shutdown: async () => undefined } as unknown as TelemetryStore;
+    const leases = new StoreLeases();
+    const acquire = () => leases.acquire('/data', async () => store);
+    return localExportTarget({ acquire, dataDir: '/data', projectName: 'p' }).createSender();
   }
 
   it.each<[IngestResult, object]>([
@@ -175,15 +177,17 @@ describe('export into the store', () => {
 
   it('tries a store again that could not be opened', async () => {
     let openings = 0;
-    const leases = new StoreLeases(async () => {
+    const leases = new StoreLeases();
+    const open = async () => {
       openings += 1;
       if (openings === 1) throw new StoreOpenError('locked by 1234');
       return {
         ingest: async () => ({ status: 'stored', acceptedSpans: 1, rejectedSpans: 0, message: '', tenants: [] }),
         shutdown: async () => undefined,
       } as unknown as TelemetryStore;
-    });
-    const sender = localExportTarget({ leases, dataDir: '/data', projectName: 'p' }).createSender();
+    };
+    const acquire = () => leases.acquire('/data', open);
+    const sender = localExportTarget({ acquire, dataDir: '/data', projectName: 'p' }).createSender();
     expect(await sender.send(body(), options)).toMatchObject({ status: 'retryable', ambiguous: false });
     expect(await sender.send(body(), options)).toMatchObject({ status: 'sent' });
     await sender.close();
@@ -191,27 +195,53 @@ describe('export into the store', () => {
   });
 
   it('has one destination for all projects of a directory', () => {
-    const leases = new StoreLeases(() => Promise.reject(new Error('not asked')));
-    const [a, b] = ['a', 'b'].map((projectName) => localExportTarget({ leases, dataDir: '/data', projectName }));
+    const acquire = () => assert.fail('nothing is asked before something is sent');
+    const [a, b] = ['a', 'b'].map((projectName) => localExportTarget({ acquire, dataDir: '/data', projectName }));
     expect(a?.key).toBe(b?.key);
     expect(a?.resourceAttributes).not.toEqual(b?.resourceAttributes);
   });
 });
 
 describe('with the manager', () => {
-  async function manager(dataDir: string) {
+  async function manager(providerConfig: Record<string, unknown>, maxCachedTenants = 100) {
     const registry = new ProviderRegistry();
     registry.register('local', LocalProvider);
     const telemetry = createTelemetry(
-      { provider: 'local', providerConfig: { data_dir: dataDir } },
+      { provider: 'local', providerConfig, maxCachedTenants },
       { registry, environment: {} },
     );
     onTestFinished(() => telemetry.shutdown());
     return telemetry;
   }
 
+  /** A server over a store of its own. Gives its address. */
+  async function server(): Promise<string> {
+    const store = await openLocalStore({ dataDir: await temporaryDirectory() });
+    onTestFinished(() => store.shutdown());
+    const running = await startServer({ store, port: 0, otlpPort: 0, grpcPort: 0, logger: { log: () => undefined } });
+    onTestFinished(() => running.close());
+    return running.addresses.http;
+  }
+
+  it.each([
+    ['in this process', async () => ({ data_dir: await temporaryDirectory() })],
+    ['behind a server', async () => ({ endpoint: await server() })],
+  ])('more tenants than it keeps providers for are read from one store %s', async (_where, options) => {
+    const telemetry = await manager(await options(), 2);
+    const tenants = ['a', 'b', 'c', 'd'];
+    for (const tenantId of tenants)
+      telemetry.span(`of ${tenantId}`, { tenantId, projectName: 'search' }, () => undefined);
+    expect(await telemetry.forceFlush()).toBe(true);
+    const providers = [];
+    for (const tenantId of tenants) providers.push(await telemetry.getProvider(tenantId, 'search'));
+    const names = [];
+    for (const { traces } of providers) names.push((await traces.getSpans()).map((span) => span.name));
+    expect(names).toEqual(tenants.map((tenantId) => [`of ${tenantId}`]));
+    expect(telemetry.audit()).toBeNull();
+  });
+
   it('spans are recorded and read back, each tenant its own, and every span has its fate', async () => {
-    const telemetry = await manager(await temporaryDirectory());
+    const telemetry = await manager({ data_dir: await temporaryDirectory() });
     for (const tenantId of ['acme', 'globex']) {
       telemetry.sessionSpan('root', { tenantId, projectName: 'search', sessionId: 's1' }, () =>
         telemetry.span('child', { tenantId, projectName: 'search', attributes: { of: tenantId } }, () => undefined),
@@ -232,7 +262,7 @@ describe('with the manager', () => {
   });
 
   it('runs a function in a session', async () => {
-    const telemetry = await manager(await temporaryDirectory());
+    const telemetry = await manager({ data_dir: await temporaryDirectory() });
     const reader = await telemetry.getProvider('acme', 'search');
     reader.sessionContext('s 7', () =>
       telemetry.span('inside', { tenantId: 'acme', projectName: 'search' }, () => undefined),
