@@ -34,13 +34,15 @@ function numberTypes(parameters: SqlParameters): Record<string, DuckDBType> {
 export class Database {
   readonly #instance: DuckDBInstance;
   readonly #options: DatabaseOptions;
+  readonly #connections: readonly DuckDBConnection[];
   readonly #idle: DuckDBConnection[];
   readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
 
   private constructor(instance: DuckDBInstance, options: DatabaseOptions, connections: DuckDBConnection[]) {
     this.#instance = instance;
     this.#options = options;
-    this.#idle = connections;
+    this.#connections = connections;
+    this.#idle = [...connections];
   }
 
   static async open(options: DatabaseOptions): Promise<Database> {
@@ -116,6 +118,11 @@ export class Database {
     const next = this.#waiting.shift();
     if (next === undefined) this.#idle.push(connection);
     else next(connection);
+  }
+
+  /** Stops the queries that run: each fails as one that took too long does. */
+  interrupt(): void {
+    for (const connection of this.#connections) connection.interrupt();
   }
 
   /** Called when nothing runs any more. */

@@ -593,6 +593,15 @@ export class StoreEngine {
     };
   }
 
+  /** Stops what runs in the database; resolves when nothing does. Nothing more is flushed: the log keeps it. */
+  async halt(): Promise<void> {
+    this.#closing = true;
+    this.#wakeFlush?.();
+    this.#flushConnection.interrupt();
+    this.#database.interrupt();
+    await this.#flushing;
+  }
+
   /** Called when no request and no query runs any more. What cannot be flushed stays in the log. */
   async close(): Promise<void> {
     // The empty segment that follows stays, for the sequence that goes on in it.

@@ -24,6 +24,8 @@ export interface OpenLocalStoreOptions extends LocalStoreOptions {
 
 const MAX_REPORT_LENGTH = 2000;
 const RETRY_BUSY_MILLIS = 500;
+/** Longest time that the end of a process waits for the store's thread, in milliseconds. */
+const HALT_WAIT_MILLIS = 3000;
 const RETRY_ENDED_MILLIS = 5000;
 
 interface Pending {
@@ -44,6 +46,7 @@ function reportToStandardError(line: string): void {
 
 class LocalStore implements TelemetryStore {
   readonly #worker: Worker;
+  readonly #halted = new SharedArrayBuffer(4);
   readonly #lock: StoreLock;
   readonly #maxPendingBytes: number;
   readonly #report: (line: string) => void;
@@ -62,7 +65,7 @@ class LocalStore implements TelemetryStore {
     this.#report = report;
     this.#maxPendingBytes = config.maxPendingBytes;
     this.#worker = new Worker(new URL('./store-worker.js', import.meta.url), {
-      workerData: { config } satisfies WorkerData,
+      workerData: { config, halted: this.#halted } satisfies WorkerData,
       name: 'cogniverse-store',
     });
     this.#opened = new Promise((resolve, reject) => {
@@ -72,7 +75,15 @@ class LocalStore implements TelemetryStore {
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
     this.#worker.on('error', (error: Error) => this.#end(`the store's thread failed: ${error.message}`, error));
     this.#worker.on('exit', () => this.#end("the store's thread has ended"));
+    process.once('exit', this.#haltAtExit);
   }
+
+  /** The process ends without a shutdown: the thread comes to rest before it is torn down with whatever it was doing. */
+  readonly #haltAtExit = (): void => {
+    if (this.#ended !== undefined) return;
+    this.#post({ type: 'halt' });
+    if (Atomics.wait(new Int32Array(this.#halted), 0, 0, HALT_WAIT_MILLIS) !== 'timed-out') this.#lock.release();
+  };
 
   opened(): Promise<void> {
     return this.#opened;
@@ -237,6 +248,7 @@ class LocalStore implements TelemetryStore {
     } catch (error) {
       this.#report(oneLine(`the store could not be closed properly, its log keeps what it holds: ${String(error)}`));
     } finally {
+      process.removeListener('exit', this.#haltAtExit);
       await this.#worker.terminate();
       this.#lock.release();
     }

@@ -19,12 +19,16 @@ export type StoreHandlers = {
 
 export interface WorkerData {
   readonly config: LocalStoreConfig;
+  /** One number, set to 1 and notified when the thread has halted. */
+  readonly halted: SharedArrayBuffer;
 }
 
 export type ToWorker =
   | { readonly type: 'ingest'; readonly id: number; readonly request: IngestRequest }
   | { readonly type: 'call'; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
-  | { readonly type: 'shutdown'; readonly id: number };
+  | { readonly type: 'shutdown'; readonly id: number }
+  /** The process ends now: whatever runs in the database is stopped, nothing is flushed, the log keeps it. */
+  | { readonly type: 'halt' };
 
 export type FromWorker =
   | { readonly type: 'opened' }

@@ -28,6 +28,7 @@ class StoreWorker {
   readonly #engine: StoreEngine;
   readonly #handlers: ReadonlyMap<string, (...args: never[]) => Promise<unknown>>;
   readonly #closeMeta: () => Promise<void>;
+  readonly #halted: Int32Array;
   #waiting: WaitingRequest[] = [];
   /** Groups and ticks, one after another. */
   #turn: Promise<void> = Promise.resolve();
@@ -36,8 +37,15 @@ class StoreWorker {
   readonly #timer: NodeJS.Timeout;
   #tickUnderWay = false;
 
-  constructor(port: MessagePort, engine: StoreEngine, handlers: StoreHandlers, closeMeta: () => Promise<void>) {
+  constructor(
+    port: MessagePort,
+    engine: StoreEngine,
+    handlers: StoreHandlers,
+    closeMeta: () => Promise<void>,
+    halted: SharedArrayBuffer,
+  ) {
     this.#port = port;
+    this.#halted = new Int32Array(halted);
     this.#engine = engine;
     this.#handlers = new Map(Object.entries(handlers));
     this.#closeMeta = closeMeta;
@@ -66,6 +74,9 @@ class StoreWorker {
       }
       case 'shutdown':
         this.#shutdown(message.id);
+        return;
+      case 'halt':
+        this.#halt();
     }
   }
 
@@ -129,9 +140,21 @@ class StoreWorker {
       this.#port.close();
     });
   }
+
+  /** A thread that ends while the database works for it takes the process down with it, so that comes to rest first. */
+  #halt(): void {
+    clearInterval(this.#timer);
+    const resting = this.#engine.halt();
+    this.#inTurn(async () => {
+      await Promise.all([resting, ...this.#calls]);
+      await this.#closeMeta();
+      Atomics.store(this.#halted, 0, 1);
+      Atomics.notify(this.#halted, 0);
+    });
+  }
 }
 
-async function start(port: MessagePort, { config }: WorkerData): Promise<void> {
+async function start(port: MessagePort, { config, halted }: WorkerData): Promise<void> {
   const send = (message: FromWorker) => port.postMessage(message);
   try {
     const directory = new DataDirectory(config.dataDir);
@@ -151,7 +174,7 @@ async function start(port: MessagePort, { config }: WorkerData): Promise<void> {
       figures: async () => engine.figures(),
       ...meta.handlers,
     } satisfies Partial<StoreHandlers> as StoreHandlers;
-    new StoreWorker(port, engine, handlers, () => meta.close());
+    new StoreWorker(port, engine, handlers, () => meta.close(), halted);
     send({ type: 'opened' });
   } catch (error) {
     send({ type: 'error', id: null, error: errorToMessage(error) });
