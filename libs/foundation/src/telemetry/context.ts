@@ -4,7 +4,8 @@
  * Names, attribute keys and defaults are those of the reference, so that dashboards serve both systems.
  */
 import type { Span } from '@opentelemetry/api';
-import { getTelemetryManager, type Telemetry } from './manager.js';
+import type { Telemetry } from './manager.js';
+import { getTelemetryManager } from './process-manager.js';
 
 interface HelperOptions {
   readonly tenantId?: string | undefined;

@@ -59,17 +59,14 @@ export { type ScopeBytes, TenantQueue } from './export/tenant-queue.js';
 export type { TrustRemoteContext } from './export/tenant-router.js';
 export {
   createTelemetry,
-  getTelemetryManager,
   type ProjectRegistration,
   type SessionOptions,
   type SpanOptions,
   Telemetry,
-  type TelemetryConfigSource,
-  TelemetryManager,
   type TelemetryManagerOptions,
   type TelemetryStats,
-  type TenantTelemetry,
 } from './manager.js';
+export { getTelemetryManager, type TelemetryConfigSource, TelemetryManager } from './process-manager.js';
 export {
   type AnalyticsStore,
   type Annotation,
@@ -138,4 +135,5 @@ export {
 export { ProviderRegistry, registry } from './registry.js';
 export type { TelemetrySpan } from './span.js';
 export type { IdGenerator } from './span-identity.js';
+export type { TenantTelemetry } from './tenant-telemetry.js';
 export type { Tracer, TracerProvider } from './tracer.js';

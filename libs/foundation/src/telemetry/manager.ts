@@ -56,6 +56,7 @@ import type { ProviderConfig, TelemetryProvider } from './providers/provider.js'
 import { ProviderInstances, type ProviderRegistry, registry as processRegistry } from './registry.js';
 import { NOOP_SPAN, Span, type TelemetrySpan } from './span.js';
 import { type IdGenerator, RandomIdGenerator, SpanClock } from './span-identity.js';
+import { TenantTelemetry } from './tenant-telemetry.js';
 import { scopeOf, Tracer, TracerProvider } from './tracer.js';
 import { VERSION } from './version.js';
 
@@ -63,7 +64,6 @@ const SCOPE_NAME = '@cogniverse/foundation';
 const DEFAULT_TIMEOUT_MILLIS = 10_000;
 /** Providers kept for reading. Far more than are read at one time, so that none is closed while it is in use. */
 const PROVIDERS_PER_CACHED_TENANT = 100;
-const SINGLETON = Symbol.for('cogniverse.telemetry');
 
 /** Options of `span()` and `startSpan()`. Attributes that are undefined or null are skipped. */
 export interface SpanOptions {
@@ -121,11 +121,6 @@ export interface TelemetryManagerOptions {
   readonly exportTarget?: ((project: { tenantId: string; projectName: string }) => ExportTarget) | undefined;
 }
 
-/** Whence `getTelemetryManager()` has its configuration. */
-export interface TelemetryConfigSource {
-  getTelemetryConfig(tenantId: string): TelemetryConfig;
-}
-
 export interface TelemetryStats {
   readonly cacheHits: number;
   readonly cacheMisses: number;
@@ -136,12 +131,6 @@ export interface TelemetryStats {
   /** The fates of all spans, per tenant and in total; and sizes at this moment. */
   readonly export: LedgerSnapshot & { readonly pipeline: PipelineStats };
 }
-
-interface Singleton {
-  readonly version: string;
-  readonly manager: TelemetryManager;
-}
-const globals = globalThis as { [SINGLETON]?: Singleton | undefined };
 
 /** Everything a manager does; `TelemetryManager` is the one of the process. Errors of the constructor: `ConfigurationError`. */
 export class Telemetry implements ExitParticipant {
@@ -665,104 +654,7 @@ export class Telemetry implements ExitParticipant {
   }
 }
 
-/** The process's manager. */
-export class TelemetryManager extends Telemetry {
-  /**
-   * The first call makes the process's manager, a later one gives the same object. A later, different configuration is ignored, and one
-   * log line names the fields that differ.
-   *
-   * Errors: `ConfigurationError` without configuration on the first call, for values that cannot be used, and beside another major
-   * version of this package.
-   */
-  // biome-ignore lint/correctness/noUnreachableSuper: a singleton by `new`, as in the reference
-  constructor(config?: TelemetryConfig | TelemetryConfigOptions, options: TelemetryManagerOptions = {}) {
-    const existing = existingManager();
-    if (existing !== undefined) {
-      const fields = config === undefined ? [] : ignoredFields(existing, asConfig(config), options);
-      if (fields.length > 0) {
-        new FencedLogger(options.logger ?? consoleLogger).warn(
-          `The telemetry manager exists already; ignored from the second configuration: ${fields.join(', ')}.`,
-        );
-      }
-      // biome-ignore lint/correctness/noConstructorReturn: see above
-      return existing;
-    }
-    if (config === undefined) {
-      throw new ConfigurationError(
-        'The first TelemetryManager needs a configuration: new TelemetryManager({ ... }), or getTelemetryManager().',
-      );
-    }
-    super(config, options);
-    globals[SINGLETON] = { version: VERSION, manager: this };
-  }
-
-  /** For tests: shuts the process's manager down and forgets it. */
-  static async reset(): Promise<void> {
-    const manager = globals[SINGLETON]?.manager;
-    globals[SINGLETON] = undefined;
-    await manager?.shutdown();
-  }
-}
-
 const NO_OPTIONS: SpanOptions = Object.freeze({});
-
-/** The manager's calls with the tenant filled in. */
-export class TenantTelemetry {
-  readonly tenantId: string;
-  readonly projectName: string | undefined;
-  readonly #manager: Telemetry;
-
-  constructor(manager: Telemetry, tenantId: string, projectName: string | undefined) {
-    this.#manager = manager;
-    this.tenantId = tenantId;
-    this.projectName = projectName;
-  }
-
-  span<T>(name: string, fn: (span: TelemetrySpan) => T): T;
-  span<T>(name: string, options: Omit<SpanOptions, 'tenantId'>, fn: (span: TelemetrySpan) => T): T;
-  span<T>(
-    name: string,
-    optionsOrFn: Omit<SpanOptions, 'tenantId'> | ((span: TelemetrySpan) => T),
-    callback?: (span: TelemetrySpan) => T,
-  ): T {
-    return typeof optionsOrFn === 'function'
-      ? this.#manager.span(name, this.#bound({}), optionsOrFn)
-      : this.#manager.span(name, this.#bound(optionsOrFn), callback!);
-  }
-
-  sessionSpan<T>(
-    name: string,
-    options: Omit<SpanOptions & SessionOptions, 'tenantId'>,
-    fn: (span: TelemetrySpan) => T,
-  ): T {
-    return this.#manager.sessionSpan(name, this.#bound(options), fn);
-  }
-
-  session<T>(options: Omit<SessionOptions, 'tenantId'>, fn: () => T): T {
-    return this.#manager.session(this.#bound(options), fn);
-  }
-
-  startSpan(name: string, options: Omit<SpanOptions, 'tenantId'> = {}): TelemetrySpan {
-    return this.#manager.startSpan(name, this.#bound(options));
-  }
-
-  /** Runs `fn` with this tenant as the ambient one. */
-  run<T>(fn: () => T): T {
-    return this.#manager.withTenant(this.tenantId, { projectName: this.projectName }, fn);
-  }
-
-  getTracer(): Tracer | undefined {
-    return this.#manager.getTracer(this.tenantId, this.projectName);
-  }
-
-  getProvider(): Promise<TelemetryProvider> {
-    return this.#manager.getProvider(this.tenantId, this.projectName);
-  }
-
-  #bound<T extends { readonly projectName?: string | undefined }>(options: T): T & { tenantId: string } {
-    return { ...options, tenantId: this.tenantId, projectName: options.projectName ?? this.projectName };
-  }
-}
 
 /** A manager without the singleton: for tests, and for hosts that run two. Errors: `ConfigurationError`. */
 export function createTelemetry(
@@ -772,46 +664,9 @@ export function createTelemetry(
   return new Telemetry(config, options);
 }
 
-/**
- * The process's manager. The first call makes it, from `source` (default: defaults and the environment), for the tenant `tenantId`.
- *
- * Errors: `ConfigurationError`.
- */
-export function getTelemetryManager(
-  options: TelemetryManagerOptions & { readonly source?: TelemetryConfigSource; readonly tenantId?: string } = {},
-): TelemetryManager {
-  const existing = existingManager();
-  if (existing !== undefined) return existing;
-  const { source, tenantId, ...managerOptions } = options;
-  const initial = new TelemetryConfig();
-  const config = source?.getTelemetryConfig(tenantId ?? initial.defaultTenantId) ?? initial;
-  return new TelemetryManager(config, managerOptions);
-}
-
-function existingManager(): TelemetryManager | undefined {
-  const singleton = globals[SINGLETON];
-  if (singleton === undefined) return undefined;
-  const major = (version: string): string => version.split('.')[0]!;
-  if (major(singleton.version) !== major(VERSION)) {
-    throw new ConfigurationError(
-      `This process has a telemetry manager of @cogniverse/foundation ${singleton.version} already, which does not fit ${VERSION}. ` +
-        'Install one version only.',
-    );
-  }
-  return singleton.manager;
-}
-
 /** A configuration, or the options of one. */
-function asConfig(config: TelemetryConfig | TelemetryConfigOptions): TelemetryConfig {
+export function asConfig(config: TelemetryConfig | TelemetryConfigOptions): TelemetryConfig {
   return config instanceof TelemetryConfig ? config : new TelemetryConfig(config);
-}
-
-function ignoredFields(
-  existing: TelemetryManager,
-  config: TelemetryConfig,
-  options: TelemetryManagerOptions,
-): string[] {
-  return withEnvironment(config, options.environment ?? process.env).differencesTo(existing.config);
 }
 
 /** OpenTelemetry's context needs a manager to follow `await`; one that is there already is used. */

@@ -1,0 +1,96 @@
+/** The one manager of a process, shared by all copies of this package in it.   Control path: [singleton] -> manager. */
+import { TelemetryConfig, type TelemetryConfigOptions } from './config.js';
+import { withEnvironment } from './environment.js';
+import { ConfigurationError } from './errors.js';
+import { consoleLogger, FencedLogger } from './export/pipeline-logger.js';
+import { asConfig, Telemetry, type TelemetryManagerOptions } from './manager.js';
+import { VERSION } from './version.js';
+
+const SINGLETON = Symbol.for('cogniverse.telemetry');
+
+interface Singleton {
+  readonly version: string;
+  readonly manager: TelemetryManager;
+}
+const globals = globalThis as { [SINGLETON]?: Singleton | undefined };
+
+/** Whence `getTelemetryManager()` has its configuration. */
+export interface TelemetryConfigSource {
+  getTelemetryConfig(tenantId: string): TelemetryConfig;
+}
+
+/** The process's manager. */
+export class TelemetryManager extends Telemetry {
+  /**
+   * The first call makes the process's manager, a later one gives the same object. A later, different configuration is ignored, and one
+   * log line names the fields that differ.
+   *
+   * Errors: `ConfigurationError` without configuration on the first call, for values that cannot be used, and beside another major
+   * version of this package.
+   */
+  // biome-ignore lint/correctness/noUnreachableSuper: a singleton by `new`, as in the reference
+  constructor(config?: TelemetryConfig | TelemetryConfigOptions, options: TelemetryManagerOptions = {}) {
+    const existing = existingManager();
+    if (existing !== undefined) {
+      const fields = config === undefined ? [] : ignoredFields(existing, asConfig(config), options);
+      if (fields.length > 0) {
+        new FencedLogger(options.logger ?? consoleLogger).warn(
+          `The telemetry manager exists already; ignored from the second configuration: ${fields.join(', ')}.`,
+        );
+      }
+      // biome-ignore lint/correctness/noConstructorReturn: see above
+      return existing;
+    }
+    if (config === undefined) {
+      throw new ConfigurationError(
+        'The first TelemetryManager needs a configuration: new TelemetryManager({ ... }), or getTelemetryManager().',
+      );
+    }
+    super(config, options);
+    globals[SINGLETON] = { version: VERSION, manager: this };
+  }
+
+  /** For tests: shuts the process's manager down and forgets it. */
+  static async reset(): Promise<void> {
+    const manager = globals[SINGLETON]?.manager;
+    globals[SINGLETON] = undefined;
+    await manager?.shutdown();
+  }
+}
+
+/**
+ * The process's manager. The first call makes it, from `source` (default: defaults and the environment), for the tenant `tenantId`.
+ *
+ * Errors: `ConfigurationError`.
+ */
+export function getTelemetryManager(
+  options: TelemetryManagerOptions & { readonly source?: TelemetryConfigSource; readonly tenantId?: string } = {},
+): TelemetryManager {
+  const existing = existingManager();
+  if (existing !== undefined) return existing;
+  const { source, tenantId, ...managerOptions } = options;
+  const initial = new TelemetryConfig();
+  const config = source?.getTelemetryConfig(tenantId ?? initial.defaultTenantId) ?? initial;
+  return new TelemetryManager(config, managerOptions);
+}
+
+function existingManager(): TelemetryManager | undefined {
+  const singleton = globals[SINGLETON];
+  if (singleton === undefined) return undefined;
+  const major = (version: string): string => version.split('.')[0]!;
+  if (major(singleton.version) !== major(VERSION)) {
+    throw new ConfigurationError(
+      `This process has a telemetry manager of @cogniverse/foundation ${singleton.version} already, which does not fit ${VERSION}. ` +
+        'Install one version only.',
+    );
+  }
+  return singleton.manager;
+}
+
+function ignoredFields(
+  existing: TelemetryManager,
+  config: TelemetryConfig,
+  options: TelemetryManagerOptions,
+): string[] {
+  return withEnvironment(config, options.environment ?? process.env).differencesTo(existing.config);
+}
