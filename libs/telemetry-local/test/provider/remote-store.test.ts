@@ -108,6 +108,39 @@ it('sends each resource and each scope of a page once', async () => {
   expect(JSON.parse(received).data.spans).toHaveLength(50);
 });
 
+it('takes requests as people write them: ISO times, an empty tenant for none, and no parameter it does not know', async () => {
+  const asked: unknown[] = [];
+  const app = fastify();
+  registerCogniverseRoutes(app, {
+    store: {
+      getStatistics: async (query: unknown) => {
+        asked.push(query);
+        return [];
+      },
+    } as unknown as TelemetryStore,
+  });
+  closers.push(() => app.close());
+  const statuses = [];
+  for (const parameters of [
+    'tenant=acme&start_time=2026-01-02T03:04:05%2B01:00&end_time=1767323045000000001',
+    'tenant=',
+    '',
+    'tenant_id=acme',
+    'tenant=a&tenant=b',
+    'start_time=now',
+  ]) {
+    statuses.push((await app.inject({ url: `/v1/cogniverse/statistics?${parameters}` })).statusCode);
+  }
+  expect(statuses).toEqual([200, 200, 200, 422, 422, 422]);
+  expect(asked).toEqual([
+    { tenantId: 'acme', startTime: 1_767_319_445_000_000_000n, endTime: 1_767_323_045_000_000_001n },
+    { tenantId: null },
+    {},
+  ]);
+  const body = await app.inject({ method: 'POST', url: '/v1/cogniverse/datasets?tenant=acme', payload: {} });
+  expect([body.statusCode, body.json().detail]).toEqual([422, expect.stringContaining('JSON body')]);
+});
+
 it('carries every part of a query', async () => {
   let got: StoreSpanQuery | undefined;
   const remote = await served({
