@@ -210,6 +210,13 @@ function settleShare(share: RequestShare, count: number, lost: number): void {
  */
 function countSent(piece: RequestPiece, rejectedSpans: number): void {
   const rejected = Math.min(Math.max(Math.trunc(rejectedSpans) || 0, 0), piece.spanCount);
+  if (rejected === 0) {
+    for (const { share, count } of piece.counts) {
+      share.ledger.exported += count;
+      settleShare(share, count, 0);
+    }
+    return;
+  }
   const shares = piece.counts.map(({ share, count }) => {
     const exact = (rejected * count) / piece.spanCount;
     return { share, count, rejected: Math.floor(exact), remainder: exact - Math.floor(exact) };

@@ -325,9 +325,44 @@ export class TenantQueue implements BudgetedQueue {
    * They count as in flight from here on. Gives the position behind them.
    */
   moveInto(request: Uint8Array, at: number, count: number): { position: number; from: number; bytes: number } {
+    const { position, bytes } = this.#writeOneScope(request, at, count) ?? this.#writeByScope(request, at, count);
+    const mask = this.#ring!.length - 1;
+    const from = this.#headSequence;
+    this.#head = (this.#head + count * ENTRY) & mask;
+    this.#size -= count;
+    this.#headSequence += count;
+    this.#inFlight += count;
+    this.#ledger.queued -= count;
+    this.#ledger.inFlight += count;
+    this.#host.budget.moveToFlight(this.#holding!, bytes);
+    this.#releaseIfEmpty();
+    this.#wakeRoomWaiters();
+    return { position, from, bytes };
+  }
+
+  /** The nearly constant case, without look-ups: all spans are of one scope, so they are one copy. Undefined if they are not. */
+  #writeOneScope(request: Uint8Array, at: number, count: number): { position: number; bytes: number } | undefined {
     const ring = this.#ring!;
     const mask = ring.length - 1;
-    // How many bytes each scope has. Nearly always there is one scope, or very few.
+    const id = ring[this.#head + 1]!;
+    let bytes = 0;
+    for (let index = 0; index < count; index += 1) {
+      const entry = (this.#head + index * ENTRY) & mask;
+      if (ring[entry + 1] !== id) return undefined;
+      bytes += ring[entry]!;
+    }
+    const prefix = this.#prefix(id);
+    const inScope = prefix.length + bytes;
+    let position = this.#writeResource(request, at, this.#resourceEntry.length + framedLength(inScope));
+    position = writeScopeHeader(request, position, inScope, prefix);
+    this.#blocks.moveOut(request, position, bytes);
+    return { position: position + bytes, bytes };
+  }
+
+  #writeByScope(request: Uint8Array, at: number, count: number): { position: number; bytes: number } {
+    const ring = this.#ring!;
+    const mask = ring.length - 1;
+    // How many bytes each scope has.
     const scopeIds: number[] = [];
     const sums: number[] = [];
     const groupOf = new Map<number, number>();
@@ -353,34 +388,24 @@ export class TenantQueue implements BudgetedQueue {
     }
     let content = this.#resourceEntry.length;
     for (const [index, id] of scopeIds.entries()) content += framedLength(this.#prefix(id).length + sums[index]!);
-    let position = at;
-    request[position++] = RESOURCE_SPANS_TAG;
-    position = writeVarint(request, position, content);
-    request.set(this.#resourceEntry, position);
-    position += this.#resourceEntry.length;
+    let position = this.#writeResource(request, at, content);
     const cursors: number[] = [];
     for (const [index, id] of scopeIds.entries()) {
       const prefix = this.#prefix(id);
-      request[position++] = SCOPE_SPANS_TAG;
-      position = writeVarint(request, position, prefix.length + sums[index]!);
-      request.set(prefix, position);
-      position += prefix.length;
+      position = writeScopeHeader(request, position, prefix.length + sums[index]!, prefix);
       cursors.push(position);
       position += sums[index]!;
     }
     this.#moveRuns(request, count, groupOf, cursors);
+    return { position, bytes };
+  }
 
-    const from = this.#headSequence;
-    this.#head = (this.#head + count * ENTRY) & mask;
-    this.#size -= count;
-    this.#headSequence += count;
-    this.#inFlight += count;
-    this.#ledger.queued -= count;
-    this.#ledger.inFlight += count;
-    this.#host.budget.moveToFlight(this.#holding!, bytes);
-    this.#releaseIfEmpty();
-    this.#wakeRoomWaiters();
-    return { position, from, bytes };
+  /** The beginning of a `ResourceSpans` with `content` bytes in all. */
+  #writeResource(request: Uint8Array, at: number, content: number): number {
+    request[at] = RESOURCE_SPANS_TAG;
+    const position = writeVarint(request, at + 1, content);
+    request.set(this.#resourceEntry, position);
+    return position + this.#resourceEntry.length;
   }
 
   /** Copies run by run (neighbours of one scope), each to where its scope's entries go. */
@@ -414,11 +439,12 @@ export class TenantQueue implements BudgetedQueue {
 
   /** The spans numbered `from` to `to` have their fates; `lost` of them were not exported. */
   settleMarks(from: number, to: number, lost: number): void {
+    if (this.#marks.length === 0) return;
     for (const mark of this.#marks) {
       const overlap = Math.min(to, mark.to) - Math.max(from, mark.from);
       if (overlap > 0) mark.settlement.settle(overlap, lost > 0);
     }
-    if (this.#marks.length > 0) this.#marks = this.#marks.filter((mark) => !mark.settlement.done);
+    this.#marks = this.#marks.filter((mark) => !mark.settlement.done);
   }
 
   // For the pipeline.
@@ -465,4 +491,12 @@ export class TenantQueue implements BudgetedQueue {
     this.#ledger.pins -= 1;
     this.#host.forget(this);
   }
+}
+
+/** The beginning of a `ScopeSpans` with `content` bytes in all, up to its first span. */
+function writeScopeHeader(request: Uint8Array, at: number, content: number, prefix: Uint8Array): number {
+  request[at] = SCOPE_SPANS_TAG;
+  const position = writeVarint(request, at + 1, content);
+  request.set(prefix, position);
+  return position + prefix.length;
 }
