@@ -79,6 +79,14 @@ export const batchExportSchema = z.strictObject({
   }),
 });
 
+const spoolSchema = z.strictObject({
+  /** Segments are below it, one subdirectory a process. */
+  directory: z.string().min(1),
+  maxBytes: count.optional(),
+  maxAgeSeconds: z.number().positive().optional(),
+  fsync: z.boolean().optional(),
+});
+
 const limit = z.int().nonnegative();
 
 export const telemetryConfigSchema = z.strictObject({
@@ -178,6 +186,10 @@ export const telemetryConfigSchema = z.strictObject({
   }),
   flushOnExit: option(z.boolean().default(true), {
     meaning: 'When the event loop is empty, what is queued is sent, 5 s at most.',
+  }),
+  spool: option(spoolSchema.nullable().default(null), {
+    meaning:
+      'What the backend does not take waits on disk: `directory`, `max_bytes` (1 GiB), `max_age_seconds` (a day), `fsync` (false). Null: in memory only.',
   }),
   attributeCountLimit: option(limit.default(128), {
     unit: 'attributes',
@@ -330,6 +342,8 @@ export class TelemetryConfig extends TelemetryConfigFields {
         }
         known.batchConfig = batch;
         if (Object.keys(rest).length > 0) unknown['batch_config'] = rest;
+      } else if (key === 'spool' && isRecord(value)) {
+        known['spool'] = renameKeys(value, camelCase);
       } else if (Object.hasOwn(telemetryConfigSchema.shape, field) && snakeCase(field) === key) known[field] = value;
       else define(unknown, key, value);
     }
@@ -342,6 +356,7 @@ export class TelemetryConfig extends TelemetryConfigFields {
     const values = includeEnvironment ? this : effectiveValues({ ...(code && { code }), ...(stored && { stored }) });
     const { batch_config: unknownBatch, ...unknown } = this.#unknown;
     const dict = renameKeys({ ...values }, snakeCase);
+    if (values.spool !== null) dict['spool'] = renameKeys(values.spool, snakeCase);
     dict['batch_config'] = { ...values.batchConfig.toDict(), ...(unknownBatch as Dict | undefined) };
     for (const [key, value] of Object.entries(unknown)) define(dict, key, value);
     return structuredClone(dict);

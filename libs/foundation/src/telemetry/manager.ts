@@ -10,6 +10,7 @@ import {
   context as contextApi,
   createContextKey,
   type Link,
+  type Meter,
   propagation,
   ROOT_CONTEXT,
   type SpanContext,
@@ -44,11 +45,13 @@ import { type Clock, systemClock } from './export/clock.js';
 import { DropLog } from './export/drop-log.js';
 import type { ExportTarget } from './export/export-target.js';
 import { Ledger, type LedgerSnapshot } from './export/ledger.js';
+import { type LedgerMetricsOptions, prometheusText, recordPipelineMetrics } from './export/ledger-metrics.js';
 import { otlpTarget } from './export/otlp-target.js';
 import { ExportPipeline, type PipelineStats } from './export/pipeline.js';
 import { consoleLogger, FencedLogger, type PipelineLogger } from './export/pipeline-logger.js';
 import { ProjectTarget } from './export/project-target.js';
 import type { RetryPolicy } from './export/retry-policy.js';
+import { Spool } from './export/spool.js';
 import type { TenantProject } from './export/tenant-project.js';
 import type { ScopeBytes, TenantQueue } from './export/tenant-queue.js';
 import { TenantRouter, type TrustRemoteContext } from './export/tenant-router.js';
@@ -152,7 +155,7 @@ export class Telemetry implements ExitParticipant {
   readonly #registrations = new Map<string, ProjectRegistration>();
   /** Targets without their project's resource, by endpoint. */
   readonly #baseTargets = new Map<string, ExportTarget>();
-  /** Projects whose provider is still loading. */
+  /** Projects whose provider is still loading, and the spool while it is opened. */
   readonly #opening = new Set<Promise<void>>();
   readonly #loggedOnce = new Set<string>();
   /** Spans are recorded at all. */
@@ -187,6 +190,7 @@ export class Telemetry implements ExitParticipant {
       logger: options.logger ?? consoleLogger,
       random: options.random,
     });
+    if (this.config.spool !== null) this.#openSpool(this.config.spool);
     this.#registry = options.registry ?? processRegistry;
     this.#providers = new ProviderInstances({
       registry: this.#registry,
@@ -641,6 +645,28 @@ export class Telemetry implements ExitParticipant {
    */
   installExitHandlers(): () => void {
     return installHandlers(this);
+  }
+
+  /** Records the fates of spans with a meter, under OpenTelemetry's names (`otel.sdk.span.*`). Gives a function that ends it. */
+  recordMetrics(meter: Meter, options?: LedgerMetricsOptions): () => void {
+    return recordPipelineMetrics(meter, this.#pipeline, options);
+  }
+
+  /** The fates of spans in Prometheus' text format, for a page that the application serves. */
+  prometheusText(): string {
+    return prometheusText(this.#ledger);
+  }
+
+  #openSpool(spool: NonNullable<TelemetryConfig['spool']>): void {
+    const opening = Spool.open(spool, this.#clock, this.#logger)
+      .then((opened) => this.#pipeline.attachSpool(opened))
+      .catch((error: unknown) => {
+        this.#logger.warn(
+          `The spool in ${spool.directory} cannot be used (${String(error)}); spans wait in memory only.`,
+        );
+      })
+      .finally(() => this.#opening.delete(opening));
+    this.#opening.add(opening);
   }
 
   #makeGlobal(): void {

@@ -59,6 +59,12 @@ describe('TelemetryConfig', () => {
             level: fc.constantFrom('disabled', 'basic', 'detailed', 'verbose'),
             otlp_headers: fc.dictionary(plainKey, fc.string()),
             provider: fc.option(fc.string({ minLength: 1 })),
+            spool: fc.option(
+              fc.record(
+                { directory: fc.string({ minLength: 1 }), max_bytes: fc.integer({ min: 1 }), fsync: fc.boolean() },
+                { requiredKeys: ['directory'] },
+              ),
+            ),
             provider_config: fc.dictionary(plainKey, fc.jsonValue()),
             attribute_value_length_limit: fc.option(fc.nat()),
             batch_config: fc.record(

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createTelemetry, ProjectCollisionError, TelemetryConfig } from '@cogniverse/foundation/telemetry';
 import {
   ManualClock,
@@ -6,7 +9,7 @@ import {
   settle,
   startScriptedBackend,
 } from '@cogniverse/foundation/telemetry/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { memoryTelemetry } from './memory-telemetry.js';
 
 describe('synchronous export', () => {
@@ -197,5 +200,41 @@ describe('registerProject()', () => {
     expect(() => telemetry.registerProject({ tenantId: 'a', projectName: 'x', otlpEndpoint: 'ftp://x' })).toThrow(
       /http/,
     );
+  });
+});
+
+describe('the spool and the figures', () => {
+  it('keeps on disk what a backend does not take, and delivers it from the next process', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'cogniverse-spool-'));
+    const backend = await startScriptedBackend({ script: () => ({ status: 503 }) });
+    const start = () =>
+      createTelemetry(
+        new TelemetryConfig({
+          otlpEndpoint: `${backend.httpEndpoint}/v1/traces`,
+          flushOnExit: false,
+          spool: { directory },
+        }),
+        { environment: {}, logger: { warn: () => undefined } },
+      );
+    try {
+      const first = start();
+      first.span('during the outage', { tenantId: 'acme' }, () => undefined);
+      await first.shutdown(1000);
+      expect(first.getStats().export.total).toMatchObject({ spooled: 1, dropped: {} });
+      expect(first.audit()).toBeNull();
+      backend.setScript(() => ({}));
+      const second = start();
+      second.span('after it', { tenantId: 'acme' }, () => undefined);
+      await vi.waitFor(
+        () => expect(backend.acceptedSpans.map((span) => span.name).sort()).toEqual(['after it', 'during the outage']),
+        20_000,
+      );
+      expect(second.audit()).toBeNull();
+      expect(second.prometheusText()).toContain('cogniverse_spans_ended_total{tenant="acme"} 2');
+      await second.shutdown();
+    } finally {
+      await backend.close();
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });
