@@ -17,6 +17,13 @@ export interface DatabaseOptions {
   readonly maxConcurrentQueries: number;
   readonly maxWaitingQueries: number;
   readonly queryTimeoutMillis: number;
+  /** The database can only be opened anew. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** After some failures, of disk or memory, DuckDB refuses everything until it is opened anew. */
+export function isFatal(error: unknown): boolean {
+  return String(error).includes('has been invalidated');
 }
 
 /** A string as an SQL literal; for paths, which DuckDB's ATTACH does not take as parameters. */
@@ -36,6 +43,7 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #connections: readonly DuckDBConnection[];
   readonly #idle: DuckDBConnection[];
+  #interrupted = false;
   readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
 
   private constructor(instance: DuckDBInstance, options: DatabaseOptions, connections: DuckDBConnection[]) {
@@ -76,6 +84,10 @@ export class Database {
    */
   async query(sql: string, parameters: SqlParameters = {}): Promise<SqlRows> {
     const connection = await this.#acquire();
+    if (this.#interrupted) {
+      this.#release(connection);
+      throw new BackendUnavailableError('The store is stopping.');
+    }
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -91,6 +103,7 @@ export class Database {
         statement.destroySync();
       }
     } catch (error) {
+      if (isFatal(error)) this.#options.onFatal(error as Error);
       throw new BackendUnavailableError(
         timedOut
           ? `The query took longer than ${this.#options.queryTimeoutMillis} ms and was stopped. Narrow its time range or its filters.`
@@ -120,14 +133,15 @@ export class Database {
     else next(connection);
   }
 
-  /** Stops the queries that run: each fails as one that took too long does. */
+  /** Stops the queries that run, and refuses those that wait. */
   interrupt(): void {
+    this.#interrupted = true;
     for (const connection of this.#connections) connection.interrupt();
   }
 
   /** Called when nothing runs any more. */
   close(): void {
-    for (const connection of this.#idle) connection.closeSync();
+    for (const connection of this.#connections) connection.closeSync();
     this.#instance.closeSync();
   }
 }

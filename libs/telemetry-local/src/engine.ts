@@ -10,7 +10,7 @@
  * and consistent for as long as `fn` runs; `run` in it is capped, and stopped after the time limit. Bind values with `sql.bind(value)`; never write them into SQL.
  * `query/attribute-condition.ts` has SQL for attribute values.
  */
-import { chmodSync, readdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, readdirSync, statfsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeTraces, decodeTracesJson, OtlpDecodeError } from '@cogniverse/foundation/otlp';
 import type {
@@ -22,7 +22,7 @@ import type {
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from './data-directory.js';
-import { Database, type SqlParameters, type SqlRows, sqlText } from './database.js';
+import { Database, isFatal, type SqlParameters, type SqlRows, sqlText } from './database.js';
 import { DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
 import { flushSegment } from './flush.js';
 import type { LocalStoreConfig } from './options.js';
@@ -43,6 +43,8 @@ export interface EngineEvents {
   /** One line about something an operator should know. */
   report(line: string): void;
   health(health: StoreHealth): void;
+  /** Only a new start from the log helps. */
+  fatal(error: unknown): void;
 }
 
 /** A request that was decoded and decided, before it is on disk. */
@@ -58,6 +60,9 @@ const RETRY_OVERLOADED_MILLIS = 1000;
 const RETRY_UNAVAILABLE_MILLIS = 5000;
 const FLUSH_RETRY_MILLIS = 1000;
 const FLUSH_RETRY_MAX_MILLIS = 30_000;
+/** How often, and with how much, it is tried whether a disk that failed can be written to again. */
+const PROBE_MILLIS = 1000;
+const PROBE_BYTES = 1024 * 1024;
 const MAX_PROJECT_KEYS = 10_000;
 
 export class StoreEngine {
@@ -79,13 +84,18 @@ export class StoreEngine {
   #nextSequence = 0n;
   /** The log cannot be written to: why. */
   #writeProblem: string | undefined;
-  #flushProblem: string | undefined;
+  #flushFails = false;
   /** The active log may hold bytes that do not count; it takes no more. */
   #activeIsSuspect = false;
+  /** When to try again whether a new log can be written. */
+  #probeAt = 0;
   #health: StoreHealth = READY;
   #flushing: Promise<void> | undefined;
   #wakeFlush: (() => void) | undefined;
+  /** No new segment begins, and a flush that fails is not repeated. */
   #closing = false;
+  /** No flush begins. */
+  #stopping = false;
   readonly #counts = {
     requests_total: 0,
     request_duplicates_total: 0,
@@ -119,7 +129,7 @@ export class StoreEngine {
 
   /** Reads what a crash left, so that all that was acknowledged is visible when this resolves. */
   static async open(config: EngineConfig, directory: DataDirectory, events: EngineEvents): Promise<StoreEngine> {
-    const database = await Database.open({ ...config, tempDirectory: directory.temp });
+    const database = await Database.open({ ...config, tempDirectory: directory.temp, onFatal: events.fatal });
     const connections = { hot: await database.connect(), flush: await database.connect() };
     const engine = new StoreEngine(config, directory, events, database, connections);
     await engine.#recover();
@@ -216,6 +226,11 @@ export class StoreEngine {
     return this.#segments.reduce((sum, segment) => sum + segment.logBytes, 0);
   }
 
+  #diskIsFull(): boolean {
+    const { bavail, bsize } = statfsSync(this.#directory.root);
+    return bavail * bsize < this.#config.minFreeBytes;
+  }
+
   #overload(): string | undefined {
     const waiting = this.#waitingSegments;
     if (waiting > this.#config.maxWaitingSegments) return `${waiting} segments wait to be written to their day files`;
@@ -236,8 +251,7 @@ export class StoreEngine {
     const overload = this.#overload();
     const active = this.#segments.at(-1)!;
     const log = active.log;
-    const problem =
-      this.#activeIsSuspect || log === undefined ? (this.#writeProblem ?? 'the log is closed') : undefined;
+    const problem = this.#writeObstacle();
     const now = Date.now();
     /** Answers that wait for the sync, by place in `requests`. */
     const waiting: { index: number; answer: RememberedAnswer }[] = [];
@@ -293,6 +307,24 @@ export class StoreEngine {
     this.#counts.spans_accepted_total += answer.acceptedSpans;
     this.#counts.spans_rejected_total += answer.rejectedSpans;
     for (const { duplicate } of answer.tenants) this.#counts.spans_duplicate_total += duplicate;
+  }
+
+  /** Why nothing can be written to the log now. */
+  #writeObstacle(): string | undefined {
+    if (this.#activeIsSuspect) return this.#writeProblem ?? 'the log cannot be written to';
+    if (!this.#diskIsFull()) return undefined;
+    this.#setWriteProblem('the disk is nearly full');
+    return this.#writeProblem;
+  }
+
+  #setWriteProblem(problem: string | undefined, detail = problem): void {
+    if (problem === this.#writeProblem) return;
+    if (problem === undefined) this.#events.report('the log can be written to again');
+    else if (this.#writeProblem === undefined) this.#events.report(`the log cannot be written to: ${detail}`);
+    this.#writeProblem = problem;
+    const reason = problem ?? '';
+    this.#health = problem === undefined ? READY : { ready: false, reason };
+    this.#events.health(this.#health);
   }
 
   /** Decodes a request and decides on its spans. Their identities are taken at once; `#forget` gives them back. */
@@ -383,17 +415,15 @@ export class StoreEngine {
     this.#counts.log_syncs_total += 1;
     this.#counts.log_bytes_written_total += log.length - before;
     segment.logBytes = log.length;
-    if (this.#writeProblem !== undefined) {
-      this.#writeProblem = undefined;
-      this.#events.report('the log can be written to again');
-      this.#updateHealth();
-    }
+    this.#setWriteProblem(undefined);
     return true;
   }
 
   #writeFailed(log: LogSegment, length: number, error: Error): void {
-    if (this.#writeProblem === undefined) this.#events.report(`the log cannot be written to: ${error.message}`);
-    this.#writeProblem = `the log cannot be written to (${(error as NodeJS.ErrnoException).code ?? 'error'})`;
+    this.#setWriteProblem(
+      `the log cannot be written to (${(error as NodeJS.ErrnoException).code ?? 'error'})`,
+      error.message,
+    );
     // After a failed sync nobody knows what is on disk, so this segment takes no more; what was synced before stays valid.
     this.#activeIsSuspect = true;
     try {
@@ -401,14 +431,14 @@ export class StoreEngine {
     } catch (truncateError) {
       this.#events.report(`the log could not be cut back: ${(truncateError as Error).message}`);
     }
-    this.#updateHealth();
+    this.#probeAt = Date.now() + PROBE_MILLIS;
   }
 
   // ---- segments
 
   #isDue(): boolean {
     const active = this.#segments.at(-1)!;
-    if (this.#activeIsSuspect) return true;
+    if (this.#activeIsSuspect) return Date.now() >= this.#probeAt;
     if (active.spans === 0) return false;
     return (
       active.spans >= this.#config.segmentMaxSpans ||
@@ -423,9 +453,11 @@ export class StoreEngine {
     await this.#roll();
   }
 
-  /** Closes segments that are old enough, and tries a log again that could not be written to. */
-  tick(): Promise<void> {
-    return this.#rollIfDue();
+  /** Closes segments that are old enough, and looks whether the log can be written to again. */
+  async tick(): Promise<void> {
+    if (this.#writeProblem !== undefined && !this.#activeIsSuspect && !this.#diskIsFull())
+      this.#setWriteProblem(undefined);
+    await this.#rollIfDue();
   }
 
   async #roll(): Promise<void> {
@@ -434,19 +466,15 @@ export class StoreEngine {
     try {
       await this.#openSegment(active.number + 1);
     } catch (error) {
-      if (this.#writeProblem === undefined) {
-        this.#events.report(`a new log segment cannot be made: ${(error as Error).message}`);
-        this.#writeProblem = 'a new log segment cannot be made';
-        this.#updateHealth();
-      }
+      this.#setWriteProblem('a new log segment cannot be made', (error as Error).message);
+      this.#activeIsSuspect = true;
+      this.#probeAt = Date.now() + PROBE_MILLIS;
       return;
     }
     active.seal();
-    if (this.#activeIsSuspect || this.#writeProblem !== undefined) {
+    if (this.#activeIsSuspect) {
       this.#activeIsSuspect = false;
-      this.#writeProblem = undefined;
-      this.#events.report('the log can be written to again');
-      this.#updateHealth();
+      this.#setWriteProblem(undefined);
     }
     this.#startFlush();
   }
@@ -457,7 +485,7 @@ export class StoreEngine {
       this.#hotConnection,
       header,
       () => {
-        const log = LogSegment.create(this.#directory.wal, header);
+        const log = LogSegment.create(this.#directory.wal, header, this.#activeIsSuspect ? PROBE_BYTES : 0);
         return { file: log.file, bytes: 0, segment: log };
       },
       Date.now(),
@@ -474,23 +502,23 @@ export class StoreEngine {
   /** Flushes closed segments, oldest first, until none waits; after a failure again and again, with growing pauses. */
   async #flushAll(): Promise<void> {
     let pause = FLUSH_RETRY_MILLIS;
-    for (let segment = this.#segments[0]; segment?.isSealed; segment = this.#segments[0]) {
+    for (let segment = this.#segments[0]; segment?.isSealed && !this.#stopping; segment = this.#segments[0]) {
       try {
+        if (this.#diskIsFull()) throw new Error('the disk is nearly full');
         await flushSegment(this.#flushConnection, this.#days, segment);
         await this.#publish(segment);
         pause = FLUSH_RETRY_MILLIS;
-        if (this.#flushProblem !== undefined) {
-          this.#flushProblem = undefined;
+        if (this.#flushFails) {
+          this.#flushFails = false;
           this.#events.report('day files can be written to again');
-          this.#updateHealth();
         }
       } catch (error) {
         this.#counts.flush_failures_total += 1;
         this.#events.report(
           `segment ${segment.number} could not be written to its day files: ${(error as Error).message}`,
         );
-        this.#flushProblem = 'day files cannot be written to; the log still takes spans';
-        this.#updateHealth();
+        this.#flushFails = true;
+        if (isFatal(error)) this.#events.fatal(error);
         if (this.#closing) return; // the log keeps it
         await this.#pause(pause);
         pause = Math.min(pause * 2, FLUSH_RETRY_MAX_MILLIS);
@@ -572,13 +600,6 @@ export class StoreEngine {
     return this.#health;
   }
 
-  #updateHealth(): void {
-    const reason = this.#writeProblem ?? '';
-    if (reason === this.#health.reason) return;
-    this.#health = reason === '' ? READY : { ready: false, reason };
-    this.#events.health(this.#health);
-  }
-
   figures(): Record<string, number> {
     return {
       ...this.#counts,
@@ -588,17 +609,23 @@ export class StoreEngine {
       day_files: this.#days.all().length,
       waiting_queries: this.#database.waitingQueries,
       write_failing: this.#writeProblem === undefined ? 0 : 1,
-      flush_failing: this.#flushProblem === undefined ? 0 : 1,
+      flush_failing: this.#flushFails ? 1 : 0,
       next_sequence: Number(this.#nextSequence),
     };
   }
 
-  /** Stops what runs in the database; resolves when nothing does. Nothing more is flushed: the log keeps it. */
-  async halt(): Promise<void> {
+  /** Stops the statements that run; they fail. */
+  interrupt(): void {
+    this.#stopping = true;
+    this.#database.interrupt();
+    this.#flushConnection.interrupt();
+  }
+
+  /** Starts nothing more. Resolves when no flush runs; what is not flushed stays in the log. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
     this.#closing = true;
     this.#wakeFlush?.();
-    this.#flushConnection.interrupt();
-    this.#database.interrupt();
     await this.#flushing;
   }
 

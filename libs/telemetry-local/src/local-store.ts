@@ -24,9 +24,11 @@ export interface OpenLocalStoreOptions extends LocalStoreOptions {
 
 const MAX_REPORT_LENGTH = 2000;
 const RETRY_BUSY_MILLIS = 500;
-/** Longest time that the end of a process waits for the store's thread, in milliseconds. */
-const HALT_WAIT_MILLIS = 3000;
-const RETRY_ENDED_MILLIS = 5000;
+const RETRY_ENDED_MILLIS = 2000;
+/** Longest time that the exit of a process waits for the thread. */
+const HALT_MILLIS = 10_000;
+const RESTART_MILLIS = 100;
+const RESTART_MAX_MILLIS = 30_000;
 
 interface Pending {
   resolve(value: unknown): void;
@@ -45,45 +47,65 @@ function reportToStandardError(line: string): void {
 }
 
 class LocalStore implements TelemetryStore {
-  readonly #worker: Worker;
-  readonly #halted = new SharedArrayBuffer(4);
+  readonly #config: LocalStoreConfig;
   readonly #lock: StoreLock;
-  readonly #maxPendingBytes: number;
   readonly #report: (line: string) => void;
   readonly #pending = new Map<number, Pending>();
   readonly #pendingBodies = new Map<number, { bytes: number; resolve(result: IngestResult): void }>();
+  #worker: Worker;
+  /** Settles when the thread is gone. */
+  #exited: Promise<void> = Promise.resolve();
   #pendingBytes = 0;
   #nextId = 1;
+  /** Becomes 1 when the thread does nothing any more. */
+  readonly #halted = new Int32Array(new SharedArrayBuffer(4));
   #health: StoreHealth = { ready: false, reason: 'the store is starting' };
-  /** Why the store answers nothing any more. */
+  /** Why the store does not answer. */
   #ended: string | undefined;
   #shutdown: Promise<void> | undefined;
   readonly #opened: Promise<void>;
+  #hasOpened = false;
+  #restart: NodeJS.Timeout | undefined;
+  #restartMillis = RESTART_MILLIS;
 
   constructor(config: LocalStoreConfig, lock: StoreLock, report: (line: string) => void) {
+    this.#config = config;
     this.#lock = lock;
     this.#report = report;
-    this.#maxPendingBytes = config.maxPendingBytes;
-    this.#worker = new Worker(new URL('./store-worker.js', import.meta.url), {
-      workerData: { config, halted: this.#halted } satisfies WorkerData,
-      name: 'cogniverse-store',
-    });
     this.#opened = new Promise((resolve, reject) => {
       // Id 0 is the opening itself.
       this.#pending.set(0, { resolve: () => resolve(), reject });
     });
-    this.#worker.on('message', (message: FromWorker) => this.#receive(message));
-    this.#worker.on('error', (error: Error) => this.#end(`the store's thread failed: ${error.message}`, error));
-    this.#worker.on('exit', () => this.#end("the store's thread has ended"));
-    process.once('exit', this.#haltAtExit);
+    this.#worker = this.#startWorker();
+    process.on('exit', this.#haltAtExit);
   }
 
-  /** The process ends without a shutdown: the thread comes to rest before it is torn down with whatever it was doing. */
-  readonly #haltAtExit = (): void => {
-    if (this.#ended !== undefined) return;
-    this.#post({ type: 'halt' });
-    if (Atomics.wait(new Int32Array(this.#halted), 0, 0, HALT_WAIT_MILLIS) !== 'timed-out') this.#lock.release();
-  };
+  #startWorker(): Worker {
+    const worker = new Worker(new URL('./store-worker.js', import.meta.url), {
+      workerData: { config: this.#config, halted: this.#halted } satisfies WorkerData,
+      name: 'cogniverse-store',
+      // Loaders and hooks of the application (--import) have no business in this thread, and some options are refused in threads.
+      execArgv: [],
+    });
+    worker.on('message', (message: FromWorker) => this.#receive(message));
+    worker.on('error', (error: Error) => this.#end(`the store's thread failed: ${error.message}`, error));
+    this.#exited = new Promise((resolve) => {
+      worker.once('exit', () => {
+        this.#end("the store's thread has ended");
+        if (this.#shutdown === undefined && this.#hasOpened) this.#scheduleRestart();
+        resolve();
+      });
+    });
+    return worker;
+  }
+
+  /** A thread that failed starts again from the log, after a pause that grows while it goes on failing. */
+  #scheduleRestart(): void {
+    this.#restart = setTimeout(() => {
+      this.#worker = this.#startWorker();
+    }, this.#restartMillis).unref();
+    this.#restartMillis = Math.min(this.#restartMillis * 2, RESTART_MAX_MILLIS);
+  }
 
   opened(): Promise<void> {
     return this.#opened;
@@ -94,6 +116,16 @@ class LocalStore implements TelemetryStore {
     if (this.#shutdown !== undefined || this.#pending.size + this.#pendingBodies.size > 0) this.#worker.ref();
     else this.#worker.unref();
   }
+
+  /**
+   * A process that exits while the thread is at work in the database would end with an abort instead of its exit code. So the exit waits until the
+   * thread has stopped what runs, which takes milliseconds; what was acknowledged is in the log.
+   */
+  readonly #haltAtExit = () => {
+    if (this.#ended !== undefined) return;
+    this.#post({ type: 'halt' });
+    if (Atomics.wait(this.#halted, 0, 0, HALT_MILLIS) !== 'timed-out') this.#lock.release();
+  };
 
   #receive(message: FromWorker): void {
     this.#take(message);
@@ -114,12 +146,22 @@ class LocalStore implements TelemetryStore {
         this.#taken(message.id)?.resolve(message.value);
         return;
       case 'error':
-        if (message.id === null) this.#ended = 'the store could not be opened';
+        if (message.id === null) {
+          this.#ended = 'the store could not be opened';
+          if (this.#hasOpened) this.#report(oneLine(`${this.#ended}: ${message.error.message}`));
+        }
         this.#taken(message.id ?? 0)?.reject(errorFromMessage(message.error));
         return;
       case 'opened':
+        if (this.#hasOpened) this.#report("the store's thread runs again");
+        this.#hasOpened = true;
+        this.#restartMillis = RESTART_MILLIS;
+        if (this.#shutdown === undefined) this.#ended = undefined;
         this.#health = { ready: true, reason: '' };
         this.#taken(0)?.resolve(undefined);
+        return;
+      case 'failing':
+        this.#end(`the store's thread failed: ${message.error.message}`);
         return;
       case 'health':
         this.#health = message.health;
@@ -135,7 +177,7 @@ class LocalStore implements TelemetryStore {
     return pending;
   }
 
-  /** The thread is gone. Who waits is told; what was acknowledged is in the log. */
+  /** The thread is gone, for now or for good. Who waits is told; what was acknowledged is in the log. */
   #end(reason: string, cause?: Error): void {
     if (this.#ended !== undefined) return;
     this.#ended = this.#shutdown === undefined ? reason : 'the store is shut down';
@@ -150,7 +192,7 @@ class LocalStore implements TelemetryStore {
 
   #unavailable(cause?: Error): BackendUnavailableError {
     return new BackendUnavailableError(
-      `No answer: ${this.#ended}. Open the store again; what was acknowledged is in its log.`,
+      `No answer: ${this.#ended}. What was acknowledged is in its log.`,
       cause === undefined ? undefined : { cause },
     );
   }
@@ -164,7 +206,7 @@ class LocalStore implements TelemetryStore {
     if (this.#ended !== undefined) return Promise.resolve(this.#refused());
     const bytes = request.body.byteLength;
     // One request may always wait, however large it is.
-    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#maxPendingBytes) {
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#config.maxPendingBytes) {
       return Promise.resolve({
         status: 'overloaded',
         retryAfterMillis: RETRY_BUSY_MILLIS,
@@ -240,16 +282,14 @@ class LocalStore implements TelemetryStore {
   }
 
   async #close(): Promise<void> {
-    const exited =
-      this.#ended === undefined ? new Promise((resolve) => this.#worker.once('exit', resolve)) : Promise.resolve();
+    clearTimeout(this.#restart);
     try {
       if (this.#ended === undefined) await this.#request((id) => ({ type: 'shutdown', id }));
-      await exited;
     } catch (error) {
       this.#report(oneLine(`the store could not be closed properly, its log keeps what it holds: ${String(error)}`));
     } finally {
-      process.removeListener('exit', this.#haltAtExit);
-      await this.#worker.terminate();
+      await this.#exited;
+      process.off('exit', this.#haltAtExit);
       this.#lock.release();
     }
   }

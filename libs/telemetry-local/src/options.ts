@@ -29,6 +29,11 @@ export const localStoreSchema = z.strictObject({
     .int()
     .positive()
     .default(512 * MIB),
+  /** Free space of the disk, in bytes, below which nothing is taken in and nothing flushed: a database that runs out of disk is worse. */
+  minFreeBytes: z
+    .int()
+    .nonnegative()
+    .default(64 * MIB),
   /** Bytes of requests that may wait for the store's thread. More, and requests are answered with `overloaded`. */
   maxPendingBytes: z
     .int()

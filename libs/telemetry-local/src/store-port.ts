@@ -19,15 +19,15 @@ export type StoreHandlers = {
 
 export interface WorkerData {
   readonly config: LocalStoreConfig;
-  /** One number, set to 1 and notified when the thread has halted. */
-  readonly halted: SharedArrayBuffer;
+  /** One number in shared memory: 1 once the thread has halted. */
+  readonly halted: Int32Array;
 }
 
 export type ToWorker =
   | { readonly type: 'ingest'; readonly id: number; readonly request: IngestRequest }
   | { readonly type: 'call'; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly type: 'shutdown'; readonly id: number }
-  /** The process ends now: whatever runs in the database is stopped, nothing is flushed, the log keeps it. */
+  /** The process exits: stop what runs, begin nothing. */
   | { readonly type: 'halt' };
 
 export type FromWorker =
@@ -35,6 +35,8 @@ export type FromWorker =
   | { readonly type: 'ingested'; readonly id: number; readonly result: IngestResult }
   | { readonly type: 'result'; readonly id: number; readonly value: unknown }
   | { readonly type: 'error'; readonly id: number | null; readonly error: ErrorMessage }
+  /** The thread ends once nothing runs in the database any more. */
+  | { readonly type: 'failing'; readonly error: ErrorMessage }
   | { readonly type: 'health'; readonly health: StoreHealth }
   | { readonly type: 'report'; readonly line: string };
 

@@ -28,7 +28,6 @@ class StoreWorker {
   readonly #engine: StoreEngine;
   readonly #handlers: ReadonlyMap<string, (...args: never[]) => Promise<unknown>>;
   readonly #closeMeta: () => Promise<void>;
-  readonly #halted: Int32Array;
   #waiting: WaitingRequest[] = [];
   /** Groups and ticks, one after another. */
   #turn: Promise<void> = Promise.resolve();
@@ -36,16 +35,18 @@ class StoreWorker {
   readonly #calls = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   #tickUnderWay = false;
+  #failed = false;
+  readonly #halted: Int32Array;
 
   constructor(
     port: MessagePort,
     engine: StoreEngine,
     handlers: StoreHandlers,
     closeMeta: () => Promise<void>,
-    halted: SharedArrayBuffer,
+    halted: Int32Array,
   ) {
     this.#port = port;
-    this.#halted = new Int32Array(halted);
+    this.#halted = halted;
     this.#engine = engine;
     this.#handlers = new Map(Object.entries(handlers));
     this.#closeMeta = closeMeta;
@@ -54,6 +55,7 @@ class StoreWorker {
   }
 
   #receive(message: ToWorker): void {
+    if (this.#failed) return;
     switch (message.type) {
       case 'ingest':
         this.#waiting.push(message);
@@ -84,17 +86,36 @@ class StoreWorker {
     this.#port.postMessage(message);
   }
 
-  /** What fails here leaves log and tables in a state that nobody knows: the thread ends, and a new start reads the log. */
+  /** What fails here leaves log and tables in a state that nobody knows. */
   #inTurn(work: () => Promise<void>): void {
-    this.#turn = this.#turn.then(work).catch((error: unknown) => {
-      queueMicrotask(() => {
-        throw error;
-      });
+    this.#turn = this.#turn.then(work).catch((error: unknown) => this.fail(error));
+  }
+
+  /**
+   * Ends the thread; a new one starts from the log, which has all that was acknowledged. Not before the database is idle: a thread that goes
+   * while a statement of it runs takes the whole process with it.
+   */
+  fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#send({ type: 'failing', error: errorToMessage(error) });
+    clearInterval(this.#timer);
+    Promise.allSettled([...this.#calls, this.#engine.stop()]).then(() => this.#port.close());
+  }
+
+  /** The process exits, now. */
+  #halt(): void {
+    this.#failed = true;
+    clearInterval(this.#timer);
+    this.#engine.interrupt();
+    Promise.allSettled([this.#turn, ...this.#calls, this.#engine.stop()]).then(() => {
+      Atomics.store(this.#halted, 0, 1);
+      Atomics.notify(this.#halted, 0);
     });
   }
 
   #tick(): void {
-    if (this.#tickUnderWay) return;
+    if (this.#tickUnderWay || this.#failed) return;
     this.#tickUnderWay = true;
     this.#inTurn(async () => {
       await this.#engine.tick();
@@ -104,7 +125,7 @@ class StoreWorker {
 
   async #drain(): Promise<void> {
     this.#drainScheduled = false;
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && !this.#failed) {
       let bytes = 0;
       let count = 0;
       while (count < this.#waiting.length && bytes < GROUP_BYTES) bytes += this.#waiting[count++]!.request.body.length;
@@ -140,28 +161,18 @@ class StoreWorker {
       this.#port.close();
     });
   }
-
-  /** A thread that ends while the database works for it takes the process down with it, so that comes to rest first. */
-  #halt(): void {
-    clearInterval(this.#timer);
-    const resting = this.#engine.halt();
-    this.#inTurn(async () => {
-      await Promise.all([resting, ...this.#calls]);
-      await this.#closeMeta();
-      Atomics.store(this.#halted, 0, 1);
-      Atomics.notify(this.#halted, 0);
-    });
-  }
 }
 
 async function start(port: MessagePort, { config, halted }: WorkerData): Promise<void> {
   const send = (message: FromWorker) => port.postMessage(message);
+  let worker: StoreWorker | undefined;
   try {
     const directory = new DataDirectory(config.dataDir);
     directory.prepareParts();
     const engine = await StoreEngine.open(config, directory, {
       report: (line) => send({ type: 'report', line }),
       health: (health) => send({ type: 'health', health }),
+      fatal: (error) => worker?.fail(error),
     });
     const meta = await metaHandlers(engine);
     const handlers = {
@@ -174,7 +185,7 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
       figures: async () => engine.figures(),
       ...meta.handlers,
     } satisfies Partial<StoreHandlers> as StoreHandlers;
-    new StoreWorker(port, engine, handlers, () => meta.close(), halted);
+    worker = new StoreWorker(port, engine, handlers, () => meta.close(), halted);
     send({ type: 'opened' });
   } catch (error) {
     send({ type: 'error', id: null, error: errorToMessage(error) });

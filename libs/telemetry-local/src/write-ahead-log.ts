@@ -185,14 +185,22 @@ export class LogSegment {
     this.#handle = handle;
   }
 
-  /** Makes the file, durable with its name. Errors: those of the file system; then there is no such file. */
-  static create(directory: string, header: SegmentHeader): LogSegment {
+  /**
+   * Makes the file, durable with its name; with `probeBytes` after it wrote and synced as many, and cut them off again.
+   * Errors: those of the file system; then there is no such file.
+   */
+  static create(directory: string, header: SegmentHeader, probeBytes = 0): LogSegment {
     const file = join(directory, segmentFileName(header.number));
     const handle = openSync(file, 'wx', 0o600);
     try {
       const bytes = encodeHeader(header);
-      if (writeSync(handle, bytes) !== bytes.length) throw new Error('the header was written in part only');
+      const block = Buffer.concat([bytes, Buffer.alloc(probeBytes)]);
+      if (writeSync(handle, block) !== block.length) throw new Error('the header was written in part only');
       fdatasyncSync(handle);
+      if (probeBytes > 0) {
+        ftruncateSync(handle, bytes.length);
+        fdatasyncSync(handle);
+      }
       syncDirectory(directory);
     } catch (error) {
       closeSync(handle);
