@@ -12,6 +12,9 @@ import { REPOSITORY, SetupError, setUp } from './setup.mjs';
 
 const PORTS = { port: 6006, 'otlp-port': 4318, 'grpc-port': 4317 };
 
+/** What a shell makes of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
 const USAGE = `Usage: npm start -- [options]
 
 Sets up what is missing, starts the embedded server, runs the demo application against it, prints what each tenant's
@@ -106,18 +109,19 @@ async function startServer(values, ports) {
     log: () => log.trim(),
     /** Resolves with its exit code. */
     stop: () => {
-      child.kill('SIGTERM');
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
       return ended;
     },
   };
 }
 
-/** Runs a program of the demo. Its last line on standard output is its result; what it says besides goes to our standard error. */
-function runProgram(args, input) {
+/** Runs a program of the demo to its end. Gives what it wrote to standard output; what it says besides goes to our standard error. */
+function runProgram(args, { input = '', signal }) {
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, args, {
       cwd: join(REPOSITORY, 'examples', 'document-search'),
       stdio: ['pipe', 'pipe', 'inherit'],
+      signal,
     });
     let output = '';
     child.stdout.on('data', (chunk) => {
@@ -125,15 +129,11 @@ function runProgram(args, input) {
     });
     child.once('error', fail);
     child.once('close', (code) => {
-      if (code !== 0)
-        fail(
-          new SetupError(
-            `${args.at(-1) ?? ''}: a part of the demo ended with exit code ${code}; its messages are above.`,
-          ),
-        );
-      else done(output);
+      if (code === 0) done(output);
+      else fail(new SetupError(`A part of the demo ended with exit code ${code}; its messages are above.`));
     });
-    child.stdin.end(input ?? '');
+    child.stdin.on('error', () => undefined); // a program that ended early is told by its exit code
+    child.stdin.end(input);
   });
 }
 
@@ -220,16 +220,16 @@ export async function main(args) {
   const ports = await choosePorts(values, say);
   say('Starting the server ...');
   const server = await startServer(values, ports);
-  let stopping = false;
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const stop = () => {
-    stopping = true;
+    stopping.abort();
     server.stop();
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   const serverGone = server.ended.then((code) => {
-    if (stopping) return;
-    throw new SetupError(`The server ended with exit code ${code}.\n${server.log()}`);
+    if (!signal.aborted) throw new SetupError(`The server ended with exit code ${code}.\n${server.log()}`);
   });
   serverGone.catch(() => undefined); // told where it is awaited
 
@@ -237,7 +237,7 @@ export async function main(args) {
     say(`Serving on ${server.http} (process ${server.pid}, data in ${server.data}).`);
     const demo = join(REPOSITORY, 'examples', 'document-search', 'dist');
     const work = async () => {
-      const output = await runProgram([
+      const application = [
         // Before the application's own modules: else its HTTP server stays without spans.
         '--import',
         '@cogniverse/foundation/register',
@@ -245,13 +245,16 @@ export async function main(args) {
         server.http,
         server.otlpHttp,
         server.otlpGrpc,
-      ]);
+      ];
+      const output = await runProgram(application, { signal });
       say('Reading back what was stored, from another process ...');
-      const report = JSON.parse(await runProgram([join(demo, 'run-report.js'), server.http], output));
+      const report = JSON.parse(
+        await runProgram([join(demo, 'run-report.js'), server.http], { input: output, signal }),
+      );
       return { report, result: JSON.parse(output) };
     };
     const done = await Promise.race([work(), serverGone]);
-    if (done === undefined) return 0; // stopped by the user
+    if (done === undefined) return INTERRUPTED;
     const { report, result } = done;
 
     show('');
@@ -259,7 +262,8 @@ export async function main(args) {
       if (slowestTraceId === null) continue;
       show(`Slowest trace of ${tenant}:`);
       const cli = join(REPOSITORY, 'libs', 'cli', 'dist', 'main.js');
-      show((await runProgram([cli, 'trace', '--endpoint', server.http, '--tenant', tenant, slowestTraceId])).trimEnd());
+      const trace = [cli, 'trace', '--endpoint', server.http, '--tenant', tenant, slowestTraceId];
+      show((await runProgram(trace, { signal })).trimEnd());
       show('');
     }
     show(formatSummary(report, result));
@@ -274,13 +278,16 @@ export async function main(args) {
       await serverGone;
       return 0;
     }
-    stopping = true;
+    stopping.abort();
     const code = await server.stop();
     if (code !== 0) throw new SetupError(`The server ended with exit code ${code}.\n${server.log()}`);
     if (values.json) process.stdout.write(`${JSON.stringify(summaryOf(report))}\n`);
     return faults.length === 0 ? 0 : 1;
+  } catch (error) {
+    if (!signal.aborted || error instanceof SetupError) throw error;
+    return INTERRUPTED;
   } finally {
-    stopping = true;
+    stopping.abort();
     await server.stop();
     process.removeListener('SIGINT', stop);
     process.removeListener('SIGTERM', stop);

@@ -82,11 +82,11 @@ export async function runConversations(options: {
       if (question.kind === 'document') {
         const url = `${serviceUrl}/tenants/${tenant.id}/documents/${encodeURIComponent(question.documentId)}`;
         await call(url, { headers: { 'x-session-id': sessionId } });
-        return;
+        return undefined;
       }
       const answer = await askSearch(serviceUrl, tenant.id, sessionId, question);
       span.setAttribute('output.value', answer.results.map((result) => result.id).join(' '));
-      judged.push({ spanId: span.spanContext().spanId, judgement: judgeAnswer(collection, question.about, answer) });
+      return { spanId: span.spanContext().spanId, about: question.about, answer };
     });
   };
 
@@ -98,7 +98,10 @@ export async function runConversations(options: {
         for (const question of questions) {
           asked += 1;
           try {
-            await ask(question, sessionId);
+            const answered = await ask(question, sessionId);
+            if (answered === undefined) continue;
+            const { spanId, about, answer } = answered;
+            judged.push({ spanId, judgement: judgeAnswer(collection, about, answer) });
           } catch (error) {
             if (!(error instanceof ServiceError)) throw error;
             failed += 1; // the user sees the message and asks something else

@@ -14,11 +14,12 @@ export class VectorIndex {
 
   search(query: Float32Array, limit: number): Hit[] {
     const hits: Hit[] = [];
+    // A query has few words: most of its dimensions are 0 and need no multiplication.
+    const dimensions = [...query.keys()].filter((dimension) => query[dimension] !== 0);
     for (let position = 0; position < this.#count; position += 1) {
       const offset = position * EMBEDDING_DIMENSIONS;
       let score = 0;
-      for (let index = 0; index < EMBEDDING_DIMENSIONS; index += 1)
-        score += query[index]! * this.#vectors[offset + index]!;
+      for (const dimension of dimensions) score += query[dimension]! * this.#vectors[offset + dimension]!;
       if (score > 0) hits.push({ position, score });
     }
     return best(hits, limit);

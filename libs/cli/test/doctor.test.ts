@@ -58,17 +58,17 @@ describe('cogniverse doctor', () => {
   });
 
   it.each([
-    [{ TELEMETRY_ENABLED: 'yes please' }, 'error', 'neither true nor false'],
+    [{ TELEMETRY_ENABLED: 'yes please' }, 'error', 'TELEMETRY_ENABLED'],
     [{ OTEL_SDK_DISABLED: 'true', TELEMETRY_ENABLED: 'true' }, 'warning', 'contradict'],
     [
       { TELEMETRY_OTLP_ENDPOINT: 'a:4317', OTEL_EXPORTER_OTLP_ENDPOINT: 'b:4317' },
       'warning',
       'TELEMETRY_OTLP_ENDPOINT wins',
     ],
-    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, 'error', 'not supported'],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, 'error', 'OTEL_EXPORTER_OTLP_PROTOCOL'],
     [{ TELEMETRY_OTLP_ENDPOINT: 'http://h:4318', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'warning', 'other transport'],
-    [{ TELEMETRY_OTLP_ENDPOINT: 'https://h', TELEMETRY_OTLP_USE_TLS: 'false' }, 'error', 'forbids TLS'],
-    [{ TELEMETRY_OTLP_ENDPOINT: 'http://h', TELEMETRY_OTLP_USE_TLS: 'true' }, 'error', 'asks for TLS'],
+    [{ TELEMETRY_OTLP_ENDPOINT: 'https://h', TELEMETRY_OTLP_USE_TLS: 'false' }, 'error', 'otlpUseTls'],
+    [{ TELEMETRY_OTLP_ENDPOINT: 'http://h', TELEMETRY_OTLP_USE_TLS: 'true' }, 'error', 'otlpUseTls'],
     [{ TELEMETRY_SYNC_EXPORT: 'true', NODE_ENV: 'production' }, 'warning', 'every span waits'],
     [{ OTEL_TRACES_EXPORTER: 'none' }, 'warning', 'exported all the same'],
   ])('environment %j', (env, level, message) => {

@@ -102,16 +102,14 @@ function readPem(path: string, option: string): string {
   }
 }
 
-/** The first SIGTERM or SIGINT. A second one is the system's: it ends the process at once. */
+/**
+ * The first SIGTERM or SIGINT. Further ones change nothing: the end is under way and bounded in time, and a Ctrl-C often comes twice
+ * (from the terminal to the whole group, and from whoever started us).
+ */
 function nextStopSignal(): Promise<NodeJS.Signals> {
   return new Promise((done) => {
-    const stop = (signal: NodeJS.Signals) => {
-      process.removeListener('SIGTERM', stop);
-      process.removeListener('SIGINT', stop);
-      done(signal);
-    };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
+    process.on('SIGTERM', done);
+    process.on('SIGINT', done);
   });
 }
 

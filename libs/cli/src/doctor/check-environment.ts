@@ -1,15 +1,8 @@
 /** Environment variables that contradict each other, or do not mean what they seem to. */
+import { ConfigurationError, TelemetryConfig, withEnvironment } from '@cogniverse/foundation/telemetry';
 import { type Finding, failure, ok, warning } from './finding.js';
 
 const CHECK = 'environment';
-
-const BOOLEANS = [
-  'TELEMETRY_ENABLED',
-  'TELEMETRY_OTLP_ENABLED',
-  'TELEMETRY_OTLP_USE_TLS',
-  'TELEMETRY_SYNC_EXPORT',
-  'OTEL_SDK_DISABLED',
-];
 
 function isTrue(text: string | undefined): boolean {
   return text?.trim().toLowerCase() === 'true';
@@ -29,17 +22,13 @@ function firstSet(env: NodeJS.ProcessEnv, names: readonly string[]): { name: str
 
 export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
   const findings: Finding[] = [];
-  for (const name of BOOLEANS) {
-    const value = env[name]?.trim();
-    if (value && !['true', 'false', '1', '0'].includes(value.toLowerCase())) {
-      findings.push(
-        failure(
-          CHECK,
-          `${name} is ${JSON.stringify(value)}, which is neither true nor false.`,
-          `Set ${name}=true or ${name}=false, or unset it.`,
-        ),
-      );
-    }
+  try {
+    withEnvironment(new TelemetryConfig(), env).validate();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    findings.push(
+      failure(CHECK, error.message, 'Correct the variable or unset it: with this value telemetry does not start.'),
+    );
   }
   if (isTrue(env['OTEL_SDK_DISABLED'])) {
     findings.push(
@@ -88,15 +77,6 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
   }
   const endpoint = own ?? general;
   const protocol = firstSet(env, ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL']);
-  if (protocol && protocol.value !== 'grpc' && protocol.value !== 'http/protobuf') {
-    findings.push(
-      failure(
-        CHECK,
-        `${protocol.name}=${protocol.value} is not supported.`,
-        `Set ${protocol.name} to grpc or http/protobuf, or unset it.`,
-      ),
-    );
-  }
   if (endpoint && protocol) {
     const grpcOverHttpPort = protocol.value === 'grpc' && /:(?:4318|6006)(?:\/|$)/.test(endpoint.value);
     const httpOverGrpcPort = protocol.value === 'http/protobuf' && /:4317(?:\/|$)/.test(endpoint.value);
@@ -111,24 +91,6 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
         ),
       );
     }
-  }
-  if (endpoint?.value.startsWith('https://') && isFalse(env['TELEMETRY_OTLP_USE_TLS'])) {
-    findings.push(
-      failure(
-        CHECK,
-        `${endpoint.name} begins with https:// and TELEMETRY_OTLP_USE_TLS=false forbids TLS.`,
-        'Unset TELEMETRY_OTLP_USE_TLS, or use an http:// endpoint.',
-      ),
-    );
-  }
-  if (endpoint?.value.startsWith('http://') && isTrue(env['TELEMETRY_OTLP_USE_TLS'])) {
-    findings.push(
-      failure(
-        CHECK,
-        `${endpoint.name} begins with http:// and TELEMETRY_OTLP_USE_TLS=true asks for TLS.`,
-        'Use an https:// endpoint, or unset TELEMETRY_OTLP_USE_TLS.',
-      ),
-    );
   }
   if (isTrue(env['TELEMETRY_SYNC_EXPORT']) && env['NODE_ENV'] === 'production') {
     findings.push(
