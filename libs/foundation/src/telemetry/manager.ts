@@ -634,9 +634,17 @@ export class Telemetry implements ExitParticipant {
   }
 
   /** See `ExitParticipant`. */
-  flushAtExit(timeoutMillis: number): Promise<unknown> {
+  async flushAtExit(timeoutMillis: number): Promise<void> {
     this.#router.settleHeld();
-    return this.forceFlush(timeoutMillis);
+    if (await this.forceFlush(timeoutMillis)) return;
+    const { queued, inFlight, held } = this.#ledger.total();
+    const left = queued + inFlight + held;
+    if (left === 0) return; // given up for a reason that was counted and logged
+    this.#warnOnce(
+      'exit',
+      `The process ends with ${left} ${left === 1 ? 'span' : 'spans'} undelivered: their backend did not take them within ${Math.round(timeoutMillis / 1000)} s. ` +
+        'Check that it is up and that otlpEndpoint is right.',
+    );
   }
 
   /**
