@@ -11,7 +11,7 @@ import {
   TelemetryConfig,
   type TelemetryProvider,
 } from '@cogniverse/foundation/telemetry';
-import { type MemoryTarget, memoryTarget } from '@cogniverse/foundation/telemetry/testing';
+import { ManualClock, type MemoryTarget, memoryTarget } from '@cogniverse/foundation/telemetry/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 let application: string;
@@ -247,6 +247,28 @@ describe('the manager and its provider', () => {
     expect(await telemetry.forceFlush(20)).toBe(false);
     await telemetry.shutdown(20);
     expect(telemetry.getStats().export.total).toMatchObject({ held: 0, dropped: { shutdown_timeout: 1 } });
+    expect(telemetry.audit()).toBeNull();
+  });
+
+  it('never hangs a synchronous export on a provider that never loads: 5 s at most', async () => {
+    const clock = new ManualClock();
+    const { registry } = fake((provider) => {
+      provider.ready = new Promise(() => undefined);
+    });
+    const telemetry = createTelemetry(
+      new TelemetryConfig({ provider: 'fake', flushOnExit: false, batchConfig: { useSyncExport: true } }),
+      { ...quiet, registry, clock },
+    );
+    let settled = false;
+    void telemetry
+      .span('early', { tenantId: 'acme' }, async () => undefined)
+      .then(() => {
+        settled = true;
+      });
+    await clock.advance(4999);
+    expect(settled).toBe(false);
+    await clock.advance(1);
+    expect(settled).toBe(true);
     expect(telemetry.audit()).toBeNull();
   });
 

@@ -10,15 +10,16 @@ import type { CachedTenant } from './tenant-cache.js';
 import type { ScopeBytes, TenantQueue } from './tenant-queue.js';
 import type { TenantRouter } from './tenant-router.js';
 
-/** How long a caller waits for room in a full queue, at most. */
-const WAIT_FOR_ROOM_MILLIS = 5000;
+/** How long a caller waits at most: for room in a full queue, or for a destination that is not known yet. */
+const MAX_WAIT_MILLIS = 5000;
 
 const defaultsWriter = new ProtoWriter({ initialBytes: 512 });
 
 interface EarlySpan {
   readonly scope: ScopeBytes;
   readonly bytes: Uint8Array;
-  readonly exported: () => void;
+  /** Told when it is, for callers that wait. */
+  readonly exported: (() => void) | undefined;
 }
 
 export interface TenantProjectOptions {
@@ -92,6 +93,7 @@ export class TenantProject {
     this.maxSpanBytes = Math.min(queue.target.maxSpanBytes ?? this.router.maxSpanBytes, this.router.maxSpanBytes);
     for (const { scope, bytes, exported } of this.#takeEarly()) {
       const waiting = this.#offer(queue, scope, bytes);
+      if (exported === undefined) continue;
       if (waiting === undefined) exported();
       else waiting.then(exported, exported);
     }
@@ -118,7 +120,7 @@ export class TenantProject {
   dropEarly(): void {
     for (const { exported } of this.#takeEarly()) {
       this.ledger.countDropped('shutdown_timeout', 1);
-      exported();
+      exported?.();
     }
   }
 
@@ -136,9 +138,19 @@ export class TenantProject {
     this.router.projectsWithEarlySpans().add(this);
     this.router.earlyBytes += span.length;
     const bytes = new Uint8Array(span); // a copy: the writer's block is used again
-    const { promise, resolve } = promiseWithResolver();
-    this.#early.push({ scope, bytes, exported: resolve });
-    return this.useSyncExport ? promise : undefined;
+    if (!this.useSyncExport) {
+      this.#early.push({ scope, bytes, exported: undefined });
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      // A provider that never loads hangs no caller.
+      const timer = this.router.clock.schedule(MAX_WAIT_MILLIS, resolve, true);
+      const exported = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      this.#early.push({ scope, bytes, exported });
+    });
   }
 
   #offer(queue: TenantQueue, scope: ScopeBytes, span: Uint8Array): Promise<void> | undefined {
@@ -148,16 +160,8 @@ export class TenantProject {
       return undefined;
     }
     queue.offerBeyondBound(scope, span);
-    return queue.hasRoom() ? undefined : queue.waitForRoom(WAIT_FOR_ROOM_MILLIS);
+    return queue.hasRoom() ? undefined : queue.waitForRoom(MAX_WAIT_MILLIS);
   }
-}
-
-function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } {
-  let resolve!: () => void;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }
 
 /** One `Span.attributes` entry. */

@@ -89,6 +89,7 @@ export class TenantRouter {
   readonly #loggedNames = new Set<string>();
   readonly #invalid: TenantProject;
   readonly ledger: Ledger;
+  readonly clock: Clock;
   readonly spanClock: SpanClock;
   readonly valueLimits: ValueLimits;
   readonly attributeCountLimit: number;
@@ -118,6 +119,7 @@ export class TenantRouter {
       [ENVIRONMENT, config.environment],
     ];
     this.ledger = options.ledger;
+    this.clock = options.clock;
     this.spanClock = options.spanClock;
     this.valueLimits = {
       valueLength: config.attributeValueLengthLimit ?? Number.POSITIVE_INFINITY,
