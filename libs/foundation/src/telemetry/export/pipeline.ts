@@ -7,6 +7,7 @@ import { ByteBudget } from './byte-budget.js';
 import { type Clock, type ClockTimer, systemClock } from './clock.js';
 import { DEFAULT_MAX_REQUEST_BYTES, ExportScheduler } from './export-scheduler.js';
 import type { ExportTarget } from './export-target.js';
+import { lazySender } from './lazy-sender.js';
 import type { Ledger } from './ledger.js';
 import { consoleLogger, FencedLogger, type PipelineLogger } from './pipeline-logger.js';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
@@ -139,7 +140,7 @@ export class ExportPipeline implements QueueHost {
     let scheduler = this.#schedulers.get(target.key);
     if (scheduler === undefined) {
       const retrySender = new RetrySender({
-        sender: target.createSender(),
+        sender: lazySender(target),
         clock: this.clock,
         random: this.#options.random ?? Math.random,
         logger: this.#logger,
