@@ -278,6 +278,7 @@ class LocalStore implements TelemetryStore {
 
   shutdown(): Promise<void> {
     this.#shutdown ??= this.#close();
+    this.#keepAlive(); // also after a failed opening, when nobody waits for an answer: the thread's end is waited for
     return this.#shutdown;
   }
 
