@@ -22,10 +22,12 @@ import {
 import type { EncodableSpan, EncodableValue, ProtoWriter } from '../otlp/index.js';
 import { snapshot, UNREADABLE } from './attribute-values.js';
 import {
+  ENVIRONMENT,
   EXCEPTION_EVENT,
   EXCEPTION_MESSAGE,
   EXCEPTION_STACKTRACE,
   EXCEPTION_TYPE,
+  SERVICE_NAME,
   SESSION_ID,
   TENANT_ID,
 } from './attributes.js';
@@ -335,7 +337,7 @@ export class Span implements TelemetrySpan {
   /** The tenant's default attributes, but for those that the span has itself. `tenant.id` it never has. */
   writeDefaults(writer: ProtoWriter, project: TenantProject): void {
     const attributes = this.#attributes;
-    if (!project.defaultAttributes.some(([key]) => attributes.has(key))) {
+    if (!attributes.has(SERVICE_NAME) && !attributes.has(ENVIRONMENT)) {
       writer.raw(project.defaultBytes);
       return;
     }
