@@ -159,6 +159,10 @@ export class Span implements TelemetrySpan {
     return this.#ended;
   }
 
+  get hasLinks(): boolean {
+    return this.#links.length > 0;
+  }
+
   spanContext(): SpanContext {
     return this.#context;
   }

@@ -197,6 +197,25 @@ describe('a span that starts before its tenant is known', () => {
     }
   });
 
+  it('keeps its links to spans of the tenant that it gets, and no others', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const [own, foreign] = ['acme', 'globex'].map((tenantId) => telemetry.startSpan(tenantId, { tenantId }));
+    const library = telemetry.tracerProvider.getTracer('http');
+    library.startActiveSpan(INBOUND, (inbound) => {
+      library
+        .startSpan('middleware', { links: [own!, foreign!].map((span) => ({ context: span.spanContext() })) })
+        .end();
+      telemetry.withTenant('acme', () => undefined);
+      inbound.end();
+    });
+    own!.end();
+    foreign!.end();
+    const received = await flushed();
+    const { links, droppedLinksCount } = received.named('middleware');
+    expect(links.map((link) => link.spanId)).toEqual([received.named('acme').spanId]);
+    expect(droppedLinksCount).toBe(1);
+  });
+
   it('keeps the tenant once it has one', async () => {
     const { telemetry, flushed } = memoryTelemetry();
     telemetry.tracerProvider.getTracer('http').startActiveSpan(INBOUND, (inbound) => {

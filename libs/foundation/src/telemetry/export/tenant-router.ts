@@ -433,7 +433,7 @@ export class TenantRouter {
     for (const heldSpan of held) {
       this.#takeBack(heldSpan);
       unassigned.ended -= 1;
-      this.#send(heldSpan.span, project, heldSpan.bytes);
+      this.#sendHeld(heldSpan, project);
     }
   }
 
@@ -569,6 +569,11 @@ export class TenantRouter {
     });
   }
 
+  /** Which links may go along is known only with the tenant: a span that has any is encoded anew. */
+  #sendHeld({ span, bytes }: HeldSpan, project: TenantProject): void {
+    this.#send(span, project, span.hasLinks ? undefined : bytes);
+  }
+
   /** The span's trace has no tenant, and no more time to get one. */
   #giveUp(held: HeldSpan): void {
     this.#takeBack(held);
@@ -577,7 +582,7 @@ export class TenantRouter {
     if (fallback === undefined) ledger.countDropped('no_tenant', 1);
     else {
       ledger.ended -= 1;
-      this.#send(held.span, fallback, held.bytes);
+      this.#sendHeld(held, fallback);
     }
   }
 
