@@ -44,6 +44,8 @@ export class Database {
   readonly #connections: readonly DuckDBConnection[];
   readonly #idle: DuckDBConnection[];
   #interrupted = false;
+  #isExclusive = false;
+  #whenIdle: (() => void) | undefined;
   readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
 
   private constructor(instance: DuckDBInstance, options: DatabaseOptions, connections: DuckDBConnection[]) {
@@ -116,8 +118,30 @@ export class Database {
     }
   }
 
+  /**
+   * Runs `work` while no query runs; queries that come meanwhile wait for it. One at a time.
+   *
+   * For commits and checkpoints of day files: in DuckDB 1.5.6 a query that is planned while one is under way now and then finds a table empty
+   * that is not (seen six times in 3,000 reads beside 300 flushes; never in 1,600 that excluded each other).
+   */
+  async exclusive(work: () => Promise<void>): Promise<void> {
+    this.#isExclusive = true;
+    try {
+      if (this.#idle.length < this.#connections.length) {
+        await new Promise<void>((resolve) => {
+          this.#whenIdle = resolve;
+        });
+      }
+      await work();
+    } finally {
+      this.#isExclusive = false;
+      this.#whenIdle = undefined;
+      this.#serve();
+    }
+  }
+
   #acquire(): DuckDBConnection | Promise<DuckDBConnection> {
-    const connection = this.#idle.pop();
+    const connection = this.#isExclusive ? undefined : this.#idle.pop();
     if (connection !== undefined) return connection;
     if (this.#waiting.length >= this.#options.maxWaitingQueries) {
       throw new BackendUnavailableError(
@@ -128,9 +152,13 @@ export class Database {
   }
 
   #release(connection: DuckDBConnection): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#idle.push(connection);
-    else next(connection);
+    this.#idle.push(connection);
+    if (!this.#isExclusive) this.#serve();
+    else if (this.#idle.length === this.#connections.length) this.#whenIdle?.();
+  }
+
+  #serve(): void {
+    while (this.#idle.length > 0 && this.#waiting.length > 0) this.#waiting.shift()!(this.#idle.pop()!);
   }
 
   /** Stops the queries that run, and refuses those that wait. */

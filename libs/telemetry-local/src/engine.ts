@@ -505,7 +505,7 @@ export class StoreEngine {
     for (let segment = this.#segments[0]; segment?.isSealed && !this.#stopping; segment = this.#segments[0]) {
       try {
         if (this.#diskIsFull()) throw new Error('the disk is nearly full');
-        await flushSegment(this.#flushConnection, this.#days, segment);
+        await flushSegment(this.#database, this.#flushConnection, this.#days, segment);
         await this.#publish(segment);
         pause = FLUSH_RETRY_MILLIS;
         if (this.#flushFails) {

@@ -5,24 +5,36 @@
  * segment is applied. Repeated after a crash it finds the mark and does nothing.
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { Database } from './database.js';
 import type { DayFile, DayFiles } from './day-files.js';
 import { phase } from './phases.js';
 import type { Segment } from './segment.js';
 
 /** Errors: those of the database and the disk; it can be repeated as it is. */
-export async function flushSegment(connection: DuckDBConnection, files: DayFiles, segment: Segment): Promise<void> {
+export async function flushSegment(
+  database: Database,
+  connection: DuckDBConnection,
+  files: DayFiles,
+  segment: Segment,
+): Promise<void> {
   for (const day of [...segment.days].sort((a, b) => a - b)) {
     phase('flush');
-    await flushDay(connection, await files.ensure(day), segment);
+    await flushDay(database, connection, await files.ensure(day), segment);
   }
 }
 
-async function flushDay(connection: DuckDBConnection, file: DayFile, segment: Segment): Promise<void> {
+async function flushDay(
+  database: Database,
+  connection: DuckDBConnection,
+  file: DayFile,
+  segment: Segment,
+): Promise<void> {
   const { catalog, day } = file;
   const applied = await connection.runAndReadAll(`SELECT 1 FROM ${catalog}.applied WHERE seg = ${segment.number}`);
-  if (applied.currentRowCount === 0) {
-    await connection.run('BEGIN TRANSACTION');
-    try {
+  const isNew = applied.currentRowCount === 0;
+  try {
+    if (isNew) {
+      await connection.run('BEGIN TRANSACTION');
       await connection.run(
         `INSERT INTO ${catalog}.spans BY NAME
          SELECT * EXCLUDE (day), ${segment.number} AS seg FROM (SELECT * FROM ${segment.table} WHERE day = ${day})
@@ -30,15 +42,19 @@ async function flushDay(connection: DuckDBConnection, file: DayFile, segment: Se
          ORDER BY project_key, start_ns, seq`,
       );
       await connection.run(`INSERT INTO ${catalog}.applied VALUES (${segment.number}, ${segment.lastSequence})`);
-      phase('commit');
-      await connection.run('COMMIT');
-    } catch (error) {
-      await rollBack(connection);
-      throw error;
     }
+    await database.exclusive(async () => {
+      if (isNew) {
+        phase('commit');
+        await connection.run('COMMIT');
+      }
+      phase('checkpoint');
+      await connection.run(`CHECKPOINT ${catalog}`);
+    });
+  } catch (error) {
+    await rollBack(connection);
+    throw error;
   }
-  phase('checkpoint');
-  await connection.run(`CHECKPOINT ${catalog}`);
 }
 
 /** A transaction that failed may have ended by itself; what counts is that none is open. */
