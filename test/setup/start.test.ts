@@ -125,6 +125,16 @@ describe('npm start -- --once --json', { timeout: 240_000 }, () => {
     expect(runs[1]!.stderr).toMatch(/Still serving on http:\/\/127\.0\.0\.1:\d+/);
   });
 
+  it('ends at once on Ctrl-C while the demo runs, with the exit code of an interrupted program', async () => {
+    const interrupted = await run(START, ['--data', join(directory, 'other'), ...FREE_PORTS], (stderr, kill) => {
+      if (stderr.includes('Indexed')) kill('SIGINT');
+    });
+    expect(interrupted.code, interrupted.stderr).toBe(130);
+    expect(interrupted.stdout).toBe('');
+    // The server let go of the directory.
+    expect((await run(MAIN, ['projects', '--data', join(directory, 'other')])).code).toBe(0);
+  });
+
   it('leaves both runs behind for whoever reads the directory', async () => {
     const { stdout } = await run(MAIN, ['projects', '--data', data, '--json']);
     const projects = stdout

@@ -40,6 +40,14 @@ describe('cogniverse serve', () => {
     },
   );
 
+  it('ends once and cleanly, however often it is told', async () => {
+    const serving = await serve(['--data', directory.path, ...FREE_PORTS]);
+    const first = serving.stop('SIGINT');
+    serving.child.kill('SIGTERM');
+    serving.child.kill('SIGINT');
+    expect(await first).toEqual({ code: 0, signal: null });
+  });
+
   it('names the option of a port that is in use, and leaves no lock behind', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
