@@ -163,7 +163,7 @@ function evaluate(list: readonly OtlpSpan[], query: Wanted): string[] {
 }
 
 async function storeWith(list: readonly OtlpSpan[], segmentMaxSpans: number): Promise<TelemetryStore> {
-  const store = await openStore({ segmentMaxSpans });
+  const store = await openStore({ segmentMaxSpans, maxWaitingSegments: 1000 });
   for (let from = 0; from < list.length; from += 7) {
     await store.ingest(request(list.slice(from, from + 7)));
     // The same ids in another project: never an answer to this one.
