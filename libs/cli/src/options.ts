@@ -4,6 +4,11 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 
 export const DEFAULT_ENDPOINT = 'http://127.0.0.1:6006';
 
+/** The server of a command that names none. No default of the option itself: it would stand against `--data`. */
+export function defaultEndpoint(): string {
+  return process.env['COGNIVERSE_ENDPOINT'] ?? DEFAULT_ENDPOINT;
+}
+
 export interface AccessOptions {
   readonly endpoint?: string;
   readonly data?: string;
@@ -18,11 +23,7 @@ export interface ScopeOptions {
 /** Where to read: a server, or a data directory that no server has open. */
 export function addAccessOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--endpoint <url>', `server to ask (default: ${DEFAULT_ENDPOINT})`)
-        .env('COGNIVERSE_ENDPOINT')
-        .argParser(parseEndpoint),
-    )
+    .option('--endpoint <url>', `server to ask (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`, parseEndpoint)
     .addOption(new Option('--data <dir>', 'open this data directory instead of asking a server').conflicts('endpoint'))
     .addOption(new Option('--api-key <key>', 'key for the server').env('COGNIVERSE_API_KEY').hideHelp());
 }

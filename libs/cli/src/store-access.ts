@@ -4,12 +4,12 @@ import { resolve } from 'node:path';
 import { type ProjectRecord, StoreOpenError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { openLocalStore, openRemoteStore } from '@cogniverse/telemetry-local';
 import { CliError } from './cli-error.js';
-import { type AccessOptions, DEFAULT_ENDPOINT, type ScopeOptions } from './options.js';
+import { type AccessOptions, defaultEndpoint, type ScopeOptions } from './options.js';
 
 export async function withStore<T>(options: AccessOptions, work: (store: TelemetryStore) => Promise<T>): Promise<T> {
   const store =
     options.data === undefined
-      ? openRemoteStore({ endpoint: options.endpoint ?? DEFAULT_ENDPOINT, apiKey: options.apiKey })
+      ? openRemoteStore({ endpoint: options.endpoint ?? defaultEndpoint(), apiKey: options.apiKey })
       : await openExisting(options.data);
   try {
     return await work(store);

@@ -232,11 +232,15 @@ describe('the reading commands', () => {
     expect(locked.stderr).toContain('--endpoint');
 
     expect(await serving.stop()).toEqual({ code: 0, signal: null });
-    const direct = await inProcess(['trace', FIRST, '--data', directory.path]);
+    // The variable that names a server does not stand in the way of --data.
+    const env = { COGNIVERSE_ENDPOINT: 'http://127.0.0.1:9' };
+    const direct = await cogniverse(['trace', FIRST, '--data', directory.path], { env });
     serving = await serve(['--data', directory.path, ...FREE_PORTS]);
     endpoint = ['--endpoint', serving.addresses.http];
     const remote = await inProcess(['trace', FIRST, ...endpoint]);
     expect(direct).toEqual(remote);
+    const byVariable = await cogniverse(['trace', FIRST], { env: { COGNIVERSE_ENDPOINT: serving.addresses.http } });
+    expect(byVariable).toEqual(remote);
     expect(direct.code).toBe(0);
   });
 

@@ -10,7 +10,7 @@ import type { Finding } from '../doctor/finding.js';
 import { jsonLine } from '../format/json.js';
 import type { Terminal } from '../format/terminal.js';
 import { count, safe } from '../format/text.js';
-import { addExamples, addJsonOption, DEFAULT_ENDPOINT, parseEndpoint } from '../options.js';
+import { addExamples, addJsonOption, defaultEndpoint, parseEndpoint } from '../options.js';
 import { ownVersion } from '../version.js';
 
 interface DoctorOptions {
@@ -31,12 +31,7 @@ export function doctorCommand(terminal: Terminal): Command {
     .description(
       'Check Node, versions, environment, server, clock, disk and data directory; say what to do about each finding.',
     )
-    .option(
-      '--endpoint <url>',
-      'server to check',
-      parseEndpoint,
-      process.env['COGNIVERSE_ENDPOINT'] ?? DEFAULT_ENDPOINT,
-    )
+    .option('--endpoint <url>', 'server to check', parseEndpoint, defaultEndpoint())
     .option('--data <dir>', 'data directory to check', process.env['COGNIVERSE_DATA'] ?? './.cogniverse/data');
   addJsonOption(command);
   addExamples(command, 'cogniverse doctor', 'cogniverse doctor --endpoint http://127.0.0.1:6006 --json');
