@@ -4,7 +4,7 @@
  *   node bench/store-ingest.mjs [--seconds 6] [--rate 0] [--batch 512]
  *
  * Several senders keep one request each under way (rate 0), or offer so many spans a second; one client asks queries in a row. Prints one
- * line for each phase; then what a restart after a kill would read back. Build first: npx tsc -b.
+ * line for each phase; then the disk it took, a restart, and the same queries over day files alone. Build first: npx tsc -b.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ const words = (count, from) =>
   Array.from({ length: count }, (_, i) => WORDS[(from * 7 + i * i) % WORDS.length]).join(' ');
 const hex = (n, digits) => n.toString(16).padStart(digits, '0');
 
-/** About a span of this kind in every trace: 12 attributes, every tenth with 2 kB of text. */
+/** Spans of 12 attributes, every tenth with some 3 kB of text; eight make a trace, a request belongs to one project. */
 function bodyOf(first) {
   const project = PROJECTS[first % PROJECTS.length];
   const spans = [];
