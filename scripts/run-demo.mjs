@@ -87,7 +87,13 @@ export async function choosePorts(values, say) {
 
 /** Starts the server. Resolves with its addresses once it answers. */
 async function startServer(values, ports) {
-  const args = [join(REPOSITORY, 'libs', 'cli', 'dist', 'main.js'), 'serve', '--json', '--data', resolve(values.data)];
+  const args = [
+    join(REPOSITORY, 'libs', 'cli', 'dist', 'cogniverse.cjs'),
+    'serve',
+    '--json',
+    '--data',
+    resolve(values.data),
+  ];
   for (const [name, port] of Object.entries(ports)) args.push(`--${name}`, port);
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
@@ -261,7 +267,7 @@ export async function main(args) {
     for (const [tenant, { slowestTraceId }] of Object.entries(report.tenants)) {
       if (slowestTraceId === null) continue;
       show(`Slowest trace of ${tenant}:`);
-      const cli = join(REPOSITORY, 'libs', 'cli', 'dist', 'main.js');
+      const cli = join(REPOSITORY, 'libs', 'cli', 'dist', 'cogniverse.cjs');
       const trace = [cli, 'trace', '--endpoint', server.http, '--tenant', tenant, slowestTraceId];
       show((await runProgram(trace, { signal })).trimEnd());
       show('');

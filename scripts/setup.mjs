@@ -166,7 +166,7 @@ export async function ensureBuilt({ root, projects }) {
     { root },
   );
   if (result.code !== 0) throw new SetupError('The build failed; the errors are above.');
-  const cli = join(root, 'libs', 'cli', 'dist', 'main.js');
+  const cli = join(root, 'libs', 'cli', 'dist', 'cogniverse.cjs');
   if (existsSync(cli)) chmodSync(cli, 0o755); // npm linked it as a command before it existed
   say(`Built in ${((Date.now() - started) / 1000).toFixed(1)} s.`);
 }

@@ -137,7 +137,7 @@ const directory = mkdtempSync(join(tmpdir(), 'cogniverse-bench-'));
 const server = spawn(
   process.execPath,
   [
-    file('../../libs/cli/dist/main.js'),
+    file('../../libs/cli/dist/cogniverse.cjs'),
     'serve',
     '--data',
     directory,

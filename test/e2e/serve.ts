@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const root = resolve(import.meta.dirname, '../..');
-export const command = join(root, 'libs/cli/dist/main.js');
+export const command = join(root, 'libs/cli/dist/cogniverse.cjs');
 
 export interface Served {
   readonly http: string;

@@ -58,7 +58,7 @@ describe('the packed packages, installed in an empty project', () => {
         .split('\n')
         .map((file) => file.replace(/^package\//, ''));
       expect(
-        files.filter((file) => !/^(dist\/.+\.(js|d\.ts|map)|package\.json|README\.md|LICENSE)$/.test(file)),
+        files.filter((file) => !/^(dist\/.+\.(c?js|d\.c?ts|map)|package\.json|README\.md|LICENSE)$/.test(file)),
       ).toEqual([]);
       expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'package.json']));
     },
@@ -164,7 +164,7 @@ const telemetry = createTelemetry({ provider: 'local', providerConfig: { data_di
 
   it('offer the command', async () => {
     const { stdout } = await run(process.execPath, [
-      join(project, 'node_modules/@cogniverse/cli/dist/main.js'),
+      join(project, 'node_modules/@cogniverse/cli/dist/cogniverse.cjs'),
       '--help',
     ]);
     expect(stdout).toMatch(/serve[\s\S]*projects[\s\S]*spans[\s\S]*trace[\s\S]*stats[\s\S]*tail[\s\S]*doctor/);

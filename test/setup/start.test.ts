@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
-const MAIN = fileURLToPath(new URL('../../libs/cli/dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../libs/cli/dist/cogniverse.cjs', import.meta.url));
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const FREE_PORTS = ['--port', '0', '--otlp-port', '0', '--grpc-port', '0'];
 

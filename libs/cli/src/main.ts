@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The `cogniverse` command.   Control path and read path, from a shell. */
 import { processTerminal } from './format/terminal.js';
 import { runCli } from './program.js';

@@ -9,7 +9,7 @@ import { createColors } from 'picocolors';
 import type { Terminal } from '../dist/format/terminal.js';
 import { runCli } from '../dist/program.js';
 
-export const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../dist/cogniverse.cjs', import.meta.url));
 
 export interface Outcome {
   readonly code: number | null;

@@ -559,6 +559,11 @@ export class StoreEngine {
     return this.#database.query(sql, parameters);
   }
 
+  /** Runs `work` while no query runs: see `Database.exclusive`. */
+  exclusive(work: () => Promise<void>): Promise<void> {
+    return this.#database.exclusive(work);
+  }
+
   /** What `fn` reads through the snapshot stays readable and unchanged until it settles. */
   async withSnapshot<T>(fn: (snapshot: Snapshot) => Promise<T>): Promise<T> {
     const segments = [...this.#segments];

@@ -24,12 +24,19 @@ export class CommitQueue {
   readonly #connection: DuckDBConnection;
   /** Whether an error came from a change's own check, and not from the database. */
   readonly #isRefusal: (error: unknown) => boolean;
+  /** Runs a commit apart from queries. */
+  readonly #apart: (commit: () => Promise<void>) => Promise<void>;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(connection: DuckDBConnection, isRefusal: (error: unknown) => boolean) {
+  constructor(
+    connection: DuckDBConnection,
+    isRefusal: (error: unknown) => boolean,
+    apart: (commit: () => Promise<void>) => Promise<void>,
+  ) {
     this.#connection = connection;
     this.#isRefusal = isRefusal;
+    this.#apart = apart;
   }
 
   /** Resolves when the change is on disk; rejects with its own error, or the database's. */
@@ -69,7 +76,9 @@ export class CommitQueue {
           outcomes.push({ error });
         }
       }
-      await this.#connection.run('COMMIT');
+      await this.#apart(async () => {
+        await this.#connection.run('COMMIT');
+      });
     } catch (error) {
       await this.#connection.run('ROLLBACK').catch(() => undefined); // a failed COMMIT has ended the transaction already
       throw error;

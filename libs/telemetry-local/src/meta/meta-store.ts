@@ -42,6 +42,8 @@ export interface MetaHost extends SpanSource {
   metaConnection(): Promise<DuckDBConnection>;
   /** Reads, in turn with all other queries. */
   query(sql: string, parameters?: SqlParameters): Promise<SqlRows>;
+  /** Runs `work` while no query runs: see `Database.exclusive`. */
+  exclusive(work: () => Promise<void>): Promise<void>;
 }
 
 type ExperimentInput = Parameters<TelemetryStore['createExperiment']>[1];
@@ -94,7 +96,11 @@ export class MetaStore {
   private constructor(host: MetaHost, writer: DuckDBConnection, position: bigint) {
     this.#host = host;
     this.#writer = writer;
-    this.#commits = new CommitQueue(writer, (error) => error instanceof TelemetryError);
+    this.#commits = new CommitQueue(
+      writer,
+      (error) => error instanceof TelemetryError,
+      (commit) => host.exclusive(commit),
+    );
     this.#position = position;
   }
 

@@ -22,7 +22,11 @@ beforeEach(async () => {
     statements.push(sql.split(' ')[0]!);
     return run(sql, ...rest);
   }) as typeof connection.run;
-  queue = new CommitQueue(connection, (error) => error instanceof Refusal);
+  queue = new CommitQueue(
+    connection,
+    (error) => error instanceof Refusal,
+    (commit) => commit(),
+  );
 });
 
 const insert = (n: number) => async (on: DuckDBConnection) => {
