@@ -1,19 +1,50 @@
-/** Writes what is generated in `docs/` between its markers. `--check`: changes nothing, exits 1 if something is out of date. */
-import { readFileSync, writeFileSync } from 'node:fs';
+/**
+ * Writes what is generated in `docs/` between its markers: options from their schemas, help from the command line.
+ *
+ * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `help`, `help <command>`.
+ */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { configurationTable } from '../libs/foundation/dist/telemetry/configuration-table.js';
+import { configurationTable, optionTable } from '../libs/foundation/dist/telemetry/configuration-table.js';
+import { localStoreSchema } from '../libs/telemetry-local/dist/options.js';
 
-const BEGIN = '<!-- generated: configuration (npm run docs) -->';
-const END = '<!-- end of generated -->';
-const file = fileURLToPath(new URL('../docs/configuration.md', import.meta.url));
+const docs = fileURLToPath(new URL('../docs/', import.meta.url));
+const cogniverse = fileURLToPath(new URL('../libs/cli/dist/main.js', import.meta.url));
+const PART = /(<!-- generated: ([\w ]+) \(npm run docs\) -->\n)[\s\S]*?(\n<!-- end of generated -->)/g;
 
-const before = readFileSync(file, 'utf8');
-const begin = before.indexOf(BEGIN);
-const end = before.indexOf(END);
-if (begin < 0 || end < begin) throw new Error(`${file} lacks the markers ${BEGIN} and ${END}.`);
-const after = `${before.slice(0, begin + BEGIN.length)}\n\n${configurationTable()}\n${before.slice(end)}`;
+/** What a user reads who has set nothing, in a pipe: eighty columns, no colours. */
+function helpOf(command) {
+  const help = execFileSync(process.execPath, [cogniverse, ...command, '--help'], {
+    encoding: 'utf8',
+    env: { NO_COLOR: '1' },
+  });
+  return `\`\`\`text\n${help.trim()}\n\`\`\`\n`;
+}
 
-if (after !== before && process.argv.includes('--check')) {
-  console.error('docs/configuration.md is out of date: run "npm run docs".');
-  process.exitCode = 1;
-} else if (after !== before) writeFileSync(file, after);
+function storeOptions() {
+  // The directory has an option of its own on the command line, and is refused here.
+  return optionTable(localStoreSchema.omit({ dataDir: true }), ['option', 'type', 'default', 'unit', 'meaning'])
+    .concat('')
+    .join('\n');
+}
+
+function generate(part) {
+  const [what, ...rest] = part.split(' ');
+  if (what === 'help') return helpOf(rest);
+  if (part === 'configuration') return configurationTable();
+  if (part === 'store options') return storeOptions();
+  throw new Error(`Nothing is known to generate as "${part}".`);
+}
+
+for (const name of readdirSync(docs).filter((entry) => entry.endsWith('.md'))) {
+  const file = join(docs, name);
+  const before = readFileSync(file, 'utf8');
+  const after = before.replace(PART, (_all, begin, part, end) => `${begin}\n${generate(part)}${end}`);
+  if (after === before) continue;
+  if (process.argv.includes('--check')) {
+    console.error(`docs/${name} is out of date: run "npm run docs".`);
+    process.exitCode = 1;
+  } else writeFileSync(file, after);
+}

@@ -4,8 +4,24 @@ import { join, resolve } from 'node:path';
 
 export const root = resolve(import.meta.dirname, '../..');
 
+export interface CodeBlock {
+  /** The first word behind the fence; empty without one. */
+  readonly language: string;
+  readonly code: string;
+}
+
+/** All fenced blocks of a page, in their order. */
+export function allCodeBlocks(page: string): CodeBlock[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({
+    language: language!,
+    code: code!,
+  }));
+}
+
 /** All fenced blocks of one language, in their order. */
 export function codeBlocks(page: string, language: string): string[] {
-  const text = readFileSync(join(root, page), 'utf8');
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, code]) => code!);
+  return allCodeBlocks(page)
+    .filter((block) => block.language === language)
+    .map(({ code }) => code);
 }

@@ -7,26 +7,52 @@ export function configurationTable(): string {
   return [
     '### TelemetryConfig',
     '',
-    ...rows(telemetryConfigSchema),
+    ...optionTable(telemetryConfigSchema, CONFIGURATION_COLUMNS),
     '',
     '### BatchExportConfig (`batchConfig`, stored as `batch_config`)',
     '',
-    ...rows(batchExportSchema),
+    ...optionTable(batchExportSchema, CONFIGURATION_COLUMNS),
     '',
   ].join('\n');
 }
 
-function rows(schema: z.ZodObject): string[] {
+const COLUMNS = {
+  option: ({ name }) => `\`${name}\``,
+  'stored as': ({ name }) => `\`${snakeCase(name)}\``,
+  type: ({ type }) => type,
+  default: ({ initial }) => initial,
+  unit: ({ meta }) => meta.unit ?? '',
+  meaning: ({ meta }) => meta.meaning,
+  environment: ({ meta }) => (meta.environment ?? []).map((variable) => `\`${variable}\``).join(', '),
+} as const satisfies Record<string, (option: Option) => string>;
+export type OptionColumn = keyof typeof COLUMNS;
+const CONFIGURATION_COLUMNS: readonly OptionColumn[] = [
+  'option',
+  'stored as',
+  'type',
+  'default',
+  'unit',
+  'meaning',
+  'environment',
+];
+
+interface Option {
+  readonly name: string;
+  readonly type: string;
+  readonly initial: string;
+  readonly meta: { readonly unit?: string; readonly meaning: string; readonly environment?: readonly string[] };
+}
+
+/** The lines of a Markdown table with one row for each field of the schema. Each field has its `meaning` as metadata. */
+export function optionTable(schema: z.ZodObject, columns: readonly OptionColumn[]): string[] {
   const body = Object.entries(schema.shape).map(([name, field]) => {
-    const meta = (field as z.ZodType).meta() as { unit?: string; meaning: string; environment?: string[] };
-    const { type, initial } = typeAndDefault(field as z.ZodType);
-    const environment = (meta.environment ?? []).map((variable) => `\`${variable}\``).join(', ');
-    return [`\`${name}\``, `\`${snakeCase(name)}\``, type, initial, meta.unit ?? '', meta.meaning, environment];
+    const meta = (field as z.ZodType).meta() as Option['meta'];
+    const option = { name, meta, ...typeAndDefault(field as z.ZodType) };
+    return columns.map((column) => COLUMNS[column](option));
   });
-  const head = ['option', 'stored as', 'type', 'default', 'unit', 'meaning', 'environment'];
-  const table = [head, ...body].map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')));
+  const table = [[...columns], ...body].map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')));
   // Columns of one width, as the formatter of this repository has them.
-  const widths = head.map((_, column) => Math.max(...table.map((cells) => cells[column]!.length)));
+  const widths = columns.map((_, column) => Math.max(...table.map((cells) => cells[column]!.length)));
   const lines = table.map((cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`);
   return [lines[0]!, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...lines.slice(1)];
 }

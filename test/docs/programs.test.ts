@@ -1,0 +1,94 @@
+/**
+ * What the documentation shows works when pasted: programs run, commands succeed, and answers have the form that is shown.
+ *
+ * The `js` blocks of a page are one program, in order; one that begins with `// name.mjs` begins a file of that name. The `sh` blocks then run in
+ * order, against a server of the test's own in place of the usual ports. A `json` block shows the answer of the `sh` block before it.
+ * Blocks of another language (`text`, `console`, `jsonc`) are not run.
+ */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { command, type Served, serve } from '../e2e/serve.js';
+import { allCodeBlocks, root } from './code-blocks.js';
+
+const run = promisify(execFile);
+
+/** Benchmarks take minutes. */
+const NOT_RUN = ['docs/performance.md'];
+const pages = [
+  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(root, 'libs')).map((name) => `libs/${name}/README.md`),
+].filter((page) => page.endsWith('.md') && !NOT_RUN.includes(page));
+const runnable = pages.filter((page) => allCodeBlocks(page).some(({ language }) => ['js', 'sh'].includes(language)));
+
+mkdirSync(join(root, '.cache'), { recursive: true });
+// Inside the repository, so that packages resolve as they do where they are installed.
+const directory = mkdtempSync(join(root, '.cache/docs-'));
+let server: Served;
+
+beforeAll(async () => {
+  server = await serve(join(directory, 'served'));
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** The same text with the server's real addresses; what starts it is taken out. */
+function here(text: string): string {
+  return text
+    .replaceAll('http://127.0.0.1:6006', server.http)
+    .replaceAll('http://127.0.0.1:4318/v1/traces', server.otlpHttp)
+    .replaceAll('http://127.0.0.1:4318', new URL(server.otlpHttp).origin)
+    .replaceAll('127.0.0.1:4317', server.otlpGrpc)
+    .replace(/^npx cogniverse serve.*$/gm, '')
+    .replaceAll('npx cogniverse', `"${process.execPath}" "${command}"`)
+    .replaceAll('npm install', 'true');
+}
+
+/** Files of the page's programs, by name. */
+function programsOf(page: string): Map<string, string> {
+  const files = new Map<string, string>();
+  let name = 'example.mjs';
+  for (const { language, code } of allCodeBlocks(page)) {
+    if (language !== 'js') continue;
+    name = /^\/\/ ([\w-]+\.mjs)\b/.exec(code)?.[1] ?? name;
+    files.set(name, `${files.get(name) ?? ''}${here(code)}\n`);
+  }
+  return files;
+}
+
+/** Keys and kinds of a JSON value; of a list, those of its first entry. */
+function formOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, 1).map(formOf);
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, formOf(entry)]));
+}
+
+describe.each(runnable)('%s', (page) => {
+  it('has code that runs, and shows answers in their form', { timeout: 120_000 }, async () => {
+    const cwd = mkdtempSync(join(directory, 'page-'));
+    const packages = readdirSync(join(root, 'libs')).map((name) => `@cogniverse/${name}`);
+    const dependencies = Object.fromEntries(packages.map((name) => [name, '*']));
+    writeFileSync(join(cwd, 'package.json'), JSON.stringify({ private: true, dependencies }));
+    const env = { ...process.env, NO_COLOR: '1' };
+    const commands = allCodeBlocks(page).filter(({ language }) => language === 'sh' || language === 'json');
+    const shown = commands.map(({ code }) => code).join('\n');
+    for (const [name, program] of programsOf(page)) {
+      writeFileSync(join(cwd, name), program);
+      if (shown.includes(name)) continue;
+      await run(process.execPath, [name], { cwd, env, timeout: 60_000 });
+    }
+    let answer = '';
+    for (const { language, code } of commands) {
+      if (language === 'json') {
+        expect(formOf(JSON.parse(answer)), `the answer shown in ${page}`).toEqual(formOf(JSON.parse(code)));
+        continue;
+      }
+      const { stdout } = await run('sh', ['-euc', here(code)], { cwd, env, timeout: 60_000 });
+      answer = stdout;
+    }
+  });
+});
