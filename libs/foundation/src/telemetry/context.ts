@@ -4,7 +4,8 @@
  * Names, attribute keys and defaults are those of the reference, so that dashboards serve both systems.
  */
 import type { Span } from '@opentelemetry/api';
-import type { Telemetry } from './manager.js';
+import { UNREADABLE } from './attribute-values.js';
+import { isThenable, type Telemetry } from './manager.js';
 import { getTelemetryManager } from './process-manager.js';
 
 interface HelperOptions {
@@ -62,11 +63,11 @@ function timed<T>(span: Span, key: string, fn: () => T): T {
     record();
     throw error;
   }
-  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') {
+  if (!isThenable(result)) {
     record();
     return result;
   }
-  const settled = (result as PromiseLike<unknown> & T).then(
+  const settled = (result instanceof Promise ? result : Promise.resolve(result)).then(
     (value) => {
       record();
       return value;
@@ -77,6 +78,24 @@ function timed<T>(span: Span, key: string, fn: () => T): T {
     },
   );
   return settled as T;
+}
+
+/** Values of callers without types may be anything; what JSON cannot carry, or throws when it is read, is left out of the text. */
+function jsonText(value: object): string {
+  try {
+    return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? String(part) : part));
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+/** Runs what reads the caller's values for a span. A value that throws when it is read costs the span these details only. */
+function describing(span: Span, describe: () => void): void {
+  try {
+    describe();
+  } catch {
+    span.addEvent('details_unreadable');
+  }
 }
 
 /** Runs `fn` in a span `search_service.search` (CHAIN) and records `latency_ms`. */
@@ -98,7 +117,7 @@ export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T)
     strategy: rankingStrategy,
     top_k: topK,
     profile,
-    'input.value': JSON.stringify({ query, top_k: topK, strategy: rankingStrategy, profile }),
+    'input.value': jsonText({ query, top_k: topK, strategy: rankingStrategy, profile }),
   };
   return telemetry.span('search_service.search', { tenantId, attributes, component: 'search_service' }, (span) =>
     timed(span, 'latency_ms', () => fn(span)),
@@ -108,7 +127,7 @@ export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T)
 /** Runs `fn` in a span `encoder.{type}.encode` (EMBEDDING) and records `encoding_time_ms`. */
 export function encodeSpan<T>(options: EncodeSpanOptions, fn: (span: Span) => T): T {
   const { tenantId, telemetry = getTelemetryManager(), encoderType, queryLength = 0, query = '' } = options;
-  const type = encoderType.toLowerCase();
+  const type = typeof encoderType === 'string' ? encoderType.toLowerCase() : 'unknown';
   const attributes = {
     'openinference.span.kind': 'EMBEDDING',
     'operation.name': `encode.${type}`,
@@ -142,7 +161,7 @@ export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (spa
     top_k: topK,
     schema: schemaName,
     has_embeddings: hasEmbeddings,
-    'input.value': JSON.stringify({
+    'input.value': jsonText({
       query: queryText,
       top_k: topK,
       strategy: rankingStrategy,
@@ -157,6 +176,10 @@ export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (spa
 
 /** Adds `num_results`, `top_score`, and an event `search_results` with the best three (attribute `top_3`, JSON). */
 export function addSearchResultsToSpan(span: Span, results: readonly SearchResult[]): void {
+  describing(span, () => addSearchResults(span, results));
+}
+
+function addSearchResults(span: Span, results: readonly SearchResult[]): void {
   span.setAttribute('num_results', results.length);
   if (results.length === 0) return;
   span.setAttribute('top_score', results[0]!.score ?? 0);
@@ -167,7 +190,7 @@ export function addSearchResultsToSpan(span: Span, results: readonly SearchResul
     score: result.score ?? 0,
     content_type: result.contentType ?? 'unknown',
   }));
-  span.addEvent('search_results', { top_3: JSON.stringify(best) });
+  span.addEvent('search_results', { top_3: jsonText(best) });
 }
 
 function isMatrix(embeddings: Embeddings): embeddings is readonly ArrayLike<number>[] {
@@ -192,6 +215,10 @@ function norm(vector: ArrayLike<number>): number {
  * `output.value` is the shape: the numbers themselves would be no help to a reader.
  */
 export function addEmbeddingDetailsToSpan(span: Span, embeddings: Embeddings): void {
+  describing(span, () => addEmbeddingDetails(span, embeddings));
+}
+
+function addEmbeddingDetails(span: Span, embeddings: Embeddings): void {
   const vectors = isMatrix(embeddings) ? embeddings : [embeddings as ArrayLike<number>];
   const dimension = vectors[0]?.length ?? 0;
   const shape = isMatrix(embeddings) ? `(${vectors.length}, ${dimension})` : `(${dimension},)`;

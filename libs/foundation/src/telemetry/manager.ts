@@ -245,25 +245,22 @@ export class Telemetry implements ExitParticipant {
     callback?: (span: TelemetrySpan) => T,
   ): T {
     const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
-    const options = typeof optionsOrFn === 'function' ? NO_OPTIONS : (optionsOrFn ?? NO_OPTIONS);
-    if (!this.#records(options)) return fn(NOOP_SPAN);
-    const active = TelemetryContext.of(contextApi.active());
-    return this.#runSpan(name, options, this.#entered(options, active), fn);
+    const options = typeof optionsOrFn === 'function' ? NO_OPTIONS : optionsOf(optionsOrFn);
+    const entered = this.#tryEnter(options);
+    return entered === undefined ? fn(NOOP_SPAN) : this.#runSpan(name, options, entered, fn);
   }
 
   /** A span with a session: `session.id` is on it and on every span started inside. Otherwise as `span()`. */
   sessionSpan<T>(name: string, options: SpanOptions & SessionOptions, fn: (span: TelemetrySpan) => T): T {
-    if (!this.#records(options)) return fn(NOOP_SPAN);
-    const active = TelemetryContext.of(contextApi.active());
-    const entered = withSessionOf(this.#entered(options, active), options.sessionId);
-    return this.#runSpan(name, options, entered, fn);
+    const given = optionsOf(options);
+    const entered = this.#tryEnter(given);
+    return entered === undefined ? fn(NOOP_SPAN) : this.#runSpan(name, given, entered, fn);
   }
 
   /** Runs `fn` with a session: `session.id` is on every span started inside. No span of its own. */
   session<T>(options: SessionOptions, fn: () => T): T {
-    if (!this.#recording) return fn();
-    const active = TelemetryContext.of(contextApi.active());
-    return contextApi.with(withSessionOf(this.#entered(options, active), options.sessionId), fn);
+    const entered = this.#tryEnter(optionsOf(options));
+    return entered === undefined ? fn() : contextApi.with(entered, fn);
   }
 
   /**
@@ -288,29 +285,48 @@ export class Telemetry implements ExitParticipant {
 
   /** Starts a span that is never the active one by itself. Ends with `end()`, or with its `using` block. */
   startSpan(name: string, options: SpanOptions = NO_OPTIONS): TelemetrySpan {
-    if (!this.#records(options)) return NOOP_SPAN;
-    const entered = this.#entered(options, TelemetryContext.of(contextApi.active()));
-    return this.#router.start(this.#scope, name, options as { attributes?: Attributes }, entered);
+    const given = optionsOf(options);
+    const entered = this.#tryEnter(given);
+    return entered === undefined
+      ? NOOP_SPAN
+      : this.#router.start(this.#scope, name, given as { attributes?: Attributes }, entered);
   }
 
   /** Runs `fn` with `span` as the active one, in the span's tenant. Does not end it. */
   withSpan<T>(span: ApiSpan, fn: () => T): T {
     const active = TelemetryContext.of(contextApi.active());
-    return contextApi.with(this.#router.contextOf(active, span as TelemetrySpan), fn);
+    let entered = active;
+    try {
+      if (isSpan(span)) entered = this.#router.contextOf(active, span as TelemetrySpan);
+    } catch (error) {
+      this.#router.refuseCall(error);
+    }
+    return contextApi.with(entered, fn);
   }
 
-  #records(options: SpanOptions): boolean {
-    return this.#recording && (options.component === undefined || this.config.shouldInstrumentLevel(options.component));
+  /**
+   * The context in which the call's span starts, or undefined where none is recorded: telemetry is off, the level leaves it out, or the
+   * options throw when they are read. Errors: `MissingTenantError`.
+   */
+  #tryEnter(options: Partial<SpanOptions & SessionOptions>): TelemetryContext | undefined {
+    if (!this.#recording) return undefined;
+    try {
+      if (options.component !== undefined && !this.config.shouldInstrumentLevel(options.component)) return undefined;
+      const entered = this.#entered(options, TelemetryContext.of(contextApi.active()));
+      return 'sessionId' in options ? withSessionOf(entered, options.sessionId) : entered;
+    } catch (error) {
+      if (error instanceof MissingTenantError) throw error;
+      this.#router.refuseCall(error);
+      return undefined;
+    }
   }
 
-  /** The context in which the call's span starts. */
-  #entered(options: SpanOptions | SessionOptions, active: TelemetryContext): TelemetryContext {
-    const { tenantId } = options;
+  #entered(options: SpanOptions, active: TelemetryContext): TelemetryContext {
+    const { tenantId, parent } = options;
     const projectName = options.projectName ?? undefined;
-    const parent = 'parent' in options ? options.parent : undefined;
     let from = active;
-    if ('root' in options && options.root === true) from = this.#router.withoutParent(active);
-    else if (parent !== undefined && parent !== null) from = withParent(active, parent);
+    if (options.root === true) from = this.#router.withoutParent(active);
+    else if (typeof parent === 'object' && parent !== null) from = withParent(active, parent);
     if (tenantId !== undefined && tenantId !== null) {
       return this.#router.enter(from, this.#router.project(tenantId, projectName));
     }
@@ -688,7 +704,7 @@ export class Telemetry implements ExitParticipant {
   }
 }
 
-const NO_OPTIONS: SpanOptions = Object.freeze({});
+const NO_OPTIONS: Record<string, never> = Object.freeze({});
 
 /** A manager without the singleton: for tests, and for hosts that run two. Errors: `ConfigurationError`. */
 export function createTelemetry(
@@ -717,18 +733,28 @@ function withSessionOf(context: TelemetryContext, sessionId: unknown): Telemetry
   return context.with(context.span, context.project, typeof sessionId === 'string' ? sessionId : undefined);
 }
 
+/** Options of callers without types may be anything; what is no object says nothing. */
+function optionsOf<T extends object>(options: T): T | Record<string, never> {
+  return typeof options === 'object' && options !== null ? options : NO_OPTIONS;
+}
+
+/** Anything but a span leaves the context as it is. */
+function isSpan(value: unknown): value is ApiSpan {
+  return typeof value === 'object' && value !== null && typeof (value as ApiSpan).spanContext === 'function';
+}
+
 function withParent(active: TelemetryContext, parent: ApiSpan | SpanContext): TelemetryContext {
   const span = 'spanContext' in parent ? parent : traceApi.wrapSpanContext(parent);
   return active.with(span, active.project, active.sessionId);
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (value instanceof Promise) return true;
+/** Never throws, whatever it is asked about. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   try {
-    return typeof (value as { then?: unknown }).then === 'function';
+    return value instanceof Promise || typeof (value as { then?: unknown }).then === 'function';
   } catch {
-    return false; // a `then` that throws when it is read is not awaited by anyone
+    return false; // a `then` that throws when it is read, or a revoked proxy, is not awaited by anyone
   }
 }
 

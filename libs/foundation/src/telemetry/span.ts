@@ -219,10 +219,14 @@ export class Span implements TelemetrySpan {
 
   addLink(link: Link): this {
     if (!this.#recording) return this;
+    if (typeof link !== 'object' || link === null) {
+      this.#droppedLinks += 1;
+      return this;
+    }
     try {
       const { context } = link;
       const { linkCountLimit, attributePerLinkCountLimit } = this.router;
-      if (linkCountLimit === 0 || !isUsableContext(context)) {
+      if (linkCountLimit === 0 || typeof context !== 'object' || !isUsableContext(context)) {
         this.#droppedLinks += 1;
         return this;
       }
@@ -246,9 +250,11 @@ export class Span implements TelemetrySpan {
   addLinks(links: Link[]): this {
     if (!this.#recording) return this;
     try {
-      for (const link of links) this.addLink(link);
+      // A list only: a caller's iterator may have no end.
+      if (!Array.isArray(links)) this.#droppedLinks += 1;
+      else for (const link of links) this.addLink(link);
     } catch {
-      this.#droppedLinks += 1; // no list
+      this.#droppedLinks += 1; // a list that throws when it is read
     }
     return this;
   }

@@ -58,6 +58,11 @@ export class TenantTelemetry {
   }
 
   #bound<T extends { readonly projectName?: string | undefined }>(options: T): T & { tenantId: string } {
-    return { ...options, tenantId: this.tenantId, projectName: options.projectName ?? this.projectName };
+    const { tenantId, projectName } = this;
+    try {
+      return { ...options, tenantId, projectName: options?.projectName ?? projectName };
+    } catch {
+      return { tenantId, projectName } as T & { tenantId: string }; // options that throw when they are read say nothing
+    }
   }
 }

@@ -213,3 +213,42 @@ describe('context helpers', () => {
     });
   });
 });
+
+describe('values that cannot be described', () => {
+  it('cost a helper its details and never reach the caller', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const cyclic: Record<string, unknown> = {};
+    cyclic['self'] = cyclic;
+    const common = { telemetry, tenantId: 'acme' };
+    expect(searchSpan({ ...common, query: 5n as never, topK: cyclic as never }, () => 1)).toBe(1);
+    expect(encodeSpan({ ...common, encoderType: undefined as never }, () => 2)).toBe(2);
+    expect(
+      backendSearchSpan({ ...common, topK: 3n as never }, (span) => {
+        addSearchResultsToSpan(span, null as never);
+        addSearchResultsToSpan(span, [null as never]);
+        addSearchResultsToSpan(span, [{ score: 1n as never }]);
+        addEmbeddingDetailsToSpan(span, null as never);
+        addEmbeddingDetailsToSpan(span, [null] as never);
+        return 3;
+      }),
+    ).toBe(3);
+    const received = await flushed();
+    expect(JSON.parse(String(received.named('search.execute').attributes.get('input.value')))).toMatchObject({
+      top_k: '3',
+    });
+    expect(received.named('encoder.unknown.encode').status.code).toBe(0);
+    expect(received.named('search_service.search').attributes.get('query')).toBe(5n);
+  });
+
+  it('a thenable that gives nothing back from `then` is still awaited', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const thenable = {
+      // biome-ignore lint/suspicious/noThenProperty: what is tested
+      then(resolve: (value: number) => void) {
+        resolve(7);
+      },
+    };
+    expect(await searchSpan({ telemetry, tenantId: 'acme', query: 'cats' }, () => thenable)).toBe(7);
+    expect((await flushed()).named('search_service.search').attributes.get('latency_ms')).toBeGreaterThanOrEqual(0);
+  });
+});

@@ -252,3 +252,77 @@ it('keeps no baggage of one tenant in the context of another', () => {
     });
   });
 });
+
+describe('a call whose options are of no use', () => {
+  const unreadable = new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error('get');
+      },
+      has: () => {
+        throw new Error('has');
+      },
+      getPrototypeOf: () => {
+        throw new Error('getPrototypeOf');
+      },
+      ownKeys: () => {
+        throw new Error('ownKeys');
+      },
+    },
+  );
+
+  it('records the span as if a parent that is no span were not there', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    for (const parent of ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 7, Number.NaN, Symbol('parent')]) {
+      expect(telemetry.span('child', { tenantId: 'acme', parent: parent as never }, () => 'ran')).toBe('ran');
+    }
+    expect((await flushed()).spans).toHaveLength(4);
+  });
+
+  it('runs the function without a span, counted invalid, where reading them throws', async () => {
+    const { telemetry, flushed, warnings } = memoryTelemetry();
+    const options = unreadable as never;
+    const ran: string[] = [];
+    telemetry.span('span', options, () => ran.push('span'));
+    telemetry.span('parent', { tenantId: 'acme', parent: options }, () => ran.push('parent'));
+    telemetry.sessionSpan('sessionSpan', options, () => ran.push('sessionSpan'));
+    telemetry.session(options, () => ran.push('session'));
+    telemetry.startSpan('startSpan', options).end();
+    telemetry.withSpan(options, () => ran.push('withSpan'));
+    telemetry.tenant('acme').span('handle', options, () => ran.push('handle'));
+    telemetry.tenant('acme').span('no options', null as never, () => ran.push('no options'));
+    expect(ran).toEqual(['span', 'parent', 'sessionSpan', 'session', 'withSpan', 'handle', 'no options']);
+    expect((await flushed()).spans.map(({ name }) => name)).toEqual(['handle', 'no options']);
+    expect(telemetry.getStats().export.total.dropped).toEqual({ invalid: 6 });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('takes a primitive for no options at all', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    telemetry.withTenant('acme', () => {
+      for (const options of [5, 'text', true, null, undefined])
+        telemetry.span('span', options as never, () => undefined);
+    });
+    expect((await flushed()).spans).toHaveLength(5);
+  });
+
+  it('gives back what the function returns, also what throws when it is touched', () => {
+    const { telemetry } = memoryTelemetry();
+    expect(
+      Object.is(
+        telemetry.span('span', { tenantId: 'acme' }, () => unreadable),
+        unreadable,
+      ),
+    ).toBe(true);
+  });
+
+  it('does not run through links that are no list: an iterator may have no end', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    function* endless() {
+      while (true) yield { context: 'none' };
+    }
+    telemetry.span('span', { tenantId: 'acme', links: endless() as never }, (span) => span.addLinks('text' as never));
+    expect((await flushed()).named('span')).toMatchObject({ links: [], droppedLinksCount: 2 });
+  });
+});
