@@ -15,13 +15,15 @@ import { allCodeBlocks, root } from './code-blocks.js';
 
 const run = promisify(execFile);
 
+const RUN = ['js', 'sh', 'json'];
+const SHOWN = ['', 'text', 'console', 'jsonc'];
 /** Benchmarks take minutes. */
 const NOT_RUN = ['docs/performance.md'];
 const pages = [
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   ...readdirSync(join(root, 'libs')).map((name) => `libs/${name}/README.md`),
 ].filter((page) => page.endsWith('.md') && !NOT_RUN.includes(page));
-const runnable = pages.filter((page) => allCodeBlocks(page).some(({ language }) => ['js', 'sh'].includes(language)));
+const runnable = pages.filter((page) => allCodeBlocks(page).some(({ language }) => RUN.includes(language)));
 
 mkdirSync(join(root, '.cache'), { recursive: true });
 // Inside the repository, so that packages resolve as they do where they are installed.
@@ -66,6 +68,11 @@ function formOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value;
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, formOf(entry)]));
 }
+
+it('every block says whether it runs', () => {
+  const languages = new Set(pages.flatMap((page) => allCodeBlocks(page).map(({ language }) => language)));
+  expect([...languages].filter((language) => !RUN.includes(language) && !SHOWN.includes(language))).toEqual([]);
+});
 
 describe.each(runnable)('%s', (page) => {
   it('has code that runs, and shows answers in their form', { timeout: 120_000 }, async () => {
