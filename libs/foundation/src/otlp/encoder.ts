@@ -3,6 +3,7 @@
  *
  * Source: opentelemetry-proto v1, `trace.proto`, `common.proto`, `resource.proto`; field numbers below are theirs.
  */
+import { AttributeList } from './attribute-list.js';
 import type { Attributes, OtlpResource, OtlpScope, OtlpTraces } from './model.js';
 import { OtlpEncodeError, ProtoWriter, varintSize } from './proto-writer.js';
 
@@ -28,7 +29,7 @@ export interface EncodableAttributes extends ReadonlyMap<string, EncodableValue>
 export interface EncodableEvent {
   readonly timeUnixNano: bigint;
   readonly name: string;
-  readonly attributes: EncodableAttributes;
+  readonly attributes: EncodableAttributes | AttributeList;
   readonly droppedAttributesCount: number;
 }
 
@@ -36,7 +37,7 @@ export interface EncodableLink {
   readonly traceId: string;
   readonly spanId: string;
   readonly traceState: string;
-  readonly attributes: EncodableAttributes;
+  readonly attributes: EncodableAttributes | AttributeList;
   readonly droppedAttributesCount: number;
   readonly flags: number;
 }
@@ -52,7 +53,7 @@ export interface EncodableSpan {
   readonly kind: number;
   readonly startTimeUnixNano: bigint;
   readonly endTimeUnixNano: bigint;
-  readonly attributes: EncodableAttributes;
+  readonly attributes: EncodableAttributes | AttributeList;
   readonly droppedAttributesCount: number;
   readonly events: readonly EncodableEvent[];
   readonly droppedEventsCount: number;
@@ -193,38 +194,51 @@ function uint32(writer: ProtoWriter, tag: number, value: number): void {
 function encodeAttributes(
   writer: ProtoWriter,
   tag: number,
-  attributes: EncodableAttributes | Attributes,
+  attributes: EncodableAttributes | AttributeList | Attributes,
   integersAsInt: boolean,
   depth: number,
 ): void {
-  for (const [key, value] of attributes) {
-    const field = keyField(key);
-    switch (typeof value) {
-      case 'string':
-        writer.stringKeyValue(tag, field, value);
-        break;
-      case 'boolean':
-        writer.keyValueHead(tag, field, 2);
-        writer.byte(0x10);
-        writer.byte(value ? 1 : 0);
-        break;
-      case 'number':
-        if (integersAsInt && value >= 0 && (value | 0) === value) {
-          writer.keyValueHead(tag, field, 1 + varintSize(value));
-          writer.int32(0x18, value);
-          break;
-        }
-        if (!integersAsInt || !Number.isSafeInteger(value)) {
-          writer.keyValueHead(tag, field, 9);
-          writer.double(0x21, value);
-          break;
-        }
-        encodePair(writer, tag, field, value, integersAsInt, depth);
-        break;
-      default:
-        encodePair(writer, tag, field, value, integersAsInt, depth);
+  if (attributes instanceof AttributeList) {
+    const { entries } = attributes;
+    for (let at = 0; at < entries.length; at += 2) {
+      encodeAttribute(writer, tag, entries[at] as string, entries[at + 1]!, integersAsInt, depth);
     }
+    return;
   }
+  for (const [key, value] of attributes) encodeAttribute(writer, tag, key, value, integersAsInt, depth);
+}
+
+function encodeAttribute(
+  writer: ProtoWriter,
+  tag: number,
+  key: string,
+  value: EncodableValue,
+  integersAsInt: boolean,
+  depth: number,
+): void {
+  const field = keyField(key);
+  switch (typeof value) {
+    case 'string':
+      writer.stringKeyValue(tag, field, value);
+      return;
+    case 'boolean':
+      writer.keyValueHead(tag, field, 2);
+      writer.byte(0x10);
+      writer.byte(value ? 1 : 0);
+      return;
+    case 'number':
+      if (integersAsInt && value >= 0 && (value | 0) === value) {
+        writer.keyValueHead(tag, field, 1 + varintSize(value));
+        writer.int32(0x18, value);
+        return;
+      }
+      if (!integersAsInt || !Number.isSafeInteger(value)) {
+        writer.keyValueHead(tag, field, 9);
+        writer.double(0x21, value);
+        return;
+      }
+  }
+  encodePair(writer, tag, field, value, integersAsInt, depth);
 }
 
 /** A `KeyValue` whose value's length is known only once it is written. */

@@ -1,4 +1,5 @@
 /** `@cogniverse/foundation/otlp`: OTLP traces in and out of bytes and JSON. */
+
 export { decodeTraces } from './decoder.js';
 export {
   type EncodableAttributes,

@@ -69,7 +69,8 @@ export class TelemetryContext implements Context {
     if (key === SPAN_KEY) return this.span;
     if (key === TENANT_KEY) return this.project;
     if (key === SESSION_KEY) return this.sessionId;
-    return this.#base.getValue(key);
+    // Asked at the start of each span, whether tracing is suppressed; the root holds nothing.
+    return this.#base === ROOT_CONTEXT ? undefined : this.#base.getValue(key);
   }
 
   setValue(key: symbol, value: unknown): Context {

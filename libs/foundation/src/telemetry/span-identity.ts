@@ -1,5 +1,6 @@
 /** Trace and span ids, and the times of spans.   Write path: span() -> [identity, clock] -> span. Both are injected, so that tests own them. */
 import { randomFillSync } from 'node:crypto';
+import { endianness } from 'node:os';
 import { types } from 'node:util';
 import type { TimeInput } from '@opentelemetry/api';
 import { type Clock, systemClock } from './export/clock.js';
@@ -13,12 +14,15 @@ export interface IdGenerator {
   generateSpanId(): string;
 }
 
-const POOL_BYTES = 4096;
+/** Bytes of randomness made at once, and how many of them become hex digits at once. */
+const POOL_BYTES = 64 * 1024;
+const DIGITS_BYTES = 4096;
 const NO_SPAN_ID = '0000000000000000';
 
-/** Random ids. Randomness and its hex digits are made for hundreds of ids at once (bench: span, "ids"). */
+/** Random ids. Randomness is made for thousands of ids at once, its hex digits for hundreds. */
 export class RandomIdGenerator implements IdGenerator {
   readonly #bytes = Buffer.allocUnsafeSlow(POOL_BYTES);
+  #bytesAt = POOL_BYTES;
   #digits = '';
   #at = 0;
 
@@ -34,7 +38,12 @@ export class RandomIdGenerator implements IdGenerator {
 
   #take(digits: number): string {
     if (this.#at + digits > this.#digits.length) {
-      this.#digits = randomFillSync(this.#bytes).toString('hex');
+      if (this.#bytesAt === POOL_BYTES) {
+        randomFillSync(this.#bytes);
+        this.#bytesAt = 0;
+      }
+      this.#digits = this.#bytes.toString('hex', this.#bytesAt, this.#bytesAt + DIGITS_BYTES);
+      this.#bytesAt += DIGITS_BYTES;
       this.#at = 0;
     }
     const id = this.#digits.slice(this.#at, this.#at + digits);
@@ -45,7 +54,12 @@ export class RandomIdGenerator implements IdGenerator {
 
 /** A wall clock that has moved by more than this against the monotonic one is followed, by the next local trace. */
 const DRIFT_MILLIS = 20;
+/** How often the wall clock is read at most. */
+const WALL_CHECK_MILLIS = 1;
 const NANOS_PER_MILLI = 1_000_000;
+const scratch = new BigInt64Array(1);
+const halves = new Uint32Array(scratch.buffer);
+const [LOW, HIGH] = endianness() === 'LE' ? ([0, 1] as const) : ([1, 0] as const);
 
 /**
  * Times of spans, in nanoseconds since 1970. The spans of one local trace share an anchor and count on with the monotonic clock, so that
@@ -55,16 +69,21 @@ export class SpanClock {
   readonly #clock: Clock;
   #anchorMillis: number;
   #anchor: bigint;
+  /** When the wall clock was last read. */
+  #checkedMillis: number;
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
-    this.#anchorMillis = clock.wallMillis() - clock.monotonicMillis();
+    this.#checkedMillis = clock.monotonicMillis();
+    this.#anchorMillis = clock.wallMillis() - this.#checkedMillis;
     this.#anchor = millisToNanos(this.#anchorMillis);
   }
 
-  /** The anchor of a local trace that begins now. */
-  anchor(): bigint {
-    const anchorMillis = this.#clock.wallMillis() - this.#clock.monotonicMillis();
+  /** The anchor of a local trace that begins now, at `monotonicMillis`. */
+  anchor(monotonicMillis = this.#clock.monotonicMillis()): bigint {
+    if (monotonicMillis - this.#checkedMillis < WALL_CHECK_MILLIS) return this.#anchor;
+    this.#checkedMillis = monotonicMillis;
+    const anchorMillis = this.#clock.wallMillis() - monotonicMillis;
     if (Math.abs(anchorMillis - this.#anchorMillis) > DRIFT_MILLIS) {
       this.#anchorMillis = anchorMillis;
       this.#anchor = millisToNanos(anchorMillis);
@@ -72,13 +91,17 @@ export class SpanClock {
     return this.#anchor;
   }
 
-  now(anchor: bigint): bigint {
-    return anchor + BigInt(Math.round(this.#clock.monotonicMillis() * NANOS_PER_MILLI));
+  now(anchor: bigint, monotonicMillis = this.#clock.monotonicMillis()): bigint {
+    // By way of memory: `BigInt()` is a call into the runtime (docs/performance.md, "times").
+    const nanos = Math.round(monotonicMillis * NANOS_PER_MILLI);
+    halves[LOW] = nanos;
+    halves[HIGH] = nanos / 2 ** 32;
+    return BigInt.asUintN(64, anchor + scratch[0]!);
   }
 
-  /** A time as OpenTelemetry's API takes it; now, if it is no finite time. Source: OpenTelemetry JS, `TimeInput` and `Span._getTime`. */
-  at(input: TimeInput | undefined, anchor: bigint): bigint {
-    if (input === undefined) return this.now(anchor);
+  /** A time as OpenTelemetry's API takes it; now (`monotonicMillis`, where it was read already), if it is no finite time. Source: OpenTelemetry JS, `TimeInput` and `Span._getTime`. */
+  at(input: TimeInput | undefined, anchor: bigint, monotonicMillis?: number): bigint {
+    if (input === undefined) return this.now(anchor, monotonicMillis);
     const nanos = this.#nanosOf(input, anchor);
     // OTLP's times are unsigned 64-bit numbers.
     return nanos === undefined || nanos < 0n || nanos > 0xffff_ffff_ffff_ffffn ? this.now(anchor) : nanos;

@@ -1,4 +1,5 @@
 /** Shortens a span that is too large.   Write path: router -> [span-size] -> encoder. Off the usual path. */
+import type { AttributeList } from '../otlp/attribute-list.js';
 import { type EncodableValue, encodeSpanInto, ProtoWriter } from '../otlp/index.js';
 import { CUT_VALUES_COUNT } from './attributes.js';
 import type { SpanRecord } from './span.js';
@@ -55,7 +56,7 @@ export function cutLongestTexts(record: SpanRecord, maxBytes: number): boolean {
   return true;
 }
 
-function collect(attributes: Map<string, EncodableValue>, texts: Text[]): void {
+function collect(attributes: AttributeList | Map<string, EncodableValue>, texts: Text[]): void {
   for (const [key, value] of attributes) {
     collectValue(value, (text) => attributes.set(key, text), texts);
   }

@@ -19,7 +19,8 @@ import {
   type TimeInput,
   type TraceState,
 } from '@opentelemetry/api';
-import type { EncodableSpan, EncodableValue, ProtoWriter } from '../otlp/index.js';
+import { AttributeList } from '../otlp/attribute-list.js';
+import type { EncodableSpan, ProtoWriter } from '../otlp/index.js';
 import { snapshot, UNREADABLE } from './attribute-values.js';
 import {
   ENVIRONMENT,
@@ -40,32 +41,31 @@ import { isTimeInput } from './span-identity.js';
 /** OpenTelemetry's `Span`, which also ends at the end of a `using` block. */
 export interface TelemetrySpan extends ApiSpan, Disposable {}
 
-export type AttributeMap = Map<string, EncodableValue>;
-
 export interface SpanEvent {
   readonly timeUnixNano: bigint;
   readonly name: string;
-  readonly attributes: AttributeMap;
+  readonly attributes: AttributeList;
   readonly droppedAttributesCount: number;
 }
 
 interface SpanLink {
   readonly context: SpanContext;
-  readonly attributes: AttributeMap;
+  readonly attributes: AttributeList;
   readonly droppedAttributesCount: number;
 }
 
 /** The parts of a span that `cutLongestTexts` may shorten. */
 export interface SpanRecord extends EncodableSpan {
-  readonly attributes: AttributeMap;
+  readonly attributes: AttributeList;
   readonly events: readonly SpanEvent[];
-  readonly links: readonly { readonly attributes: AttributeMap }[] & EncodableSpan['links'];
+  readonly links: readonly { readonly attributes: AttributeList }[] & EncodableSpan['links'];
   readonly status: { readonly code: number; message: string };
 }
 
 /** OTLP: the parent's remoteness is known, and it is remote. Source: trace.proto, `SpanFlags`. */
 const FLAG_HAS_IS_REMOTE = 0x100;
 const FLAG_IS_REMOTE = 0x200;
+const { hasOwnProperty: hasOwn } = Object.prototype;
 const NO_EVENTS: SpanEvent[] = [];
 const NO_LINKS: SpanLink[] = [];
 
@@ -105,7 +105,7 @@ export class Span implements TelemetrySpan {
   #endTime = 0n;
   #name: string;
   #recording: boolean;
-  readonly #attributes: AttributeMap = new Map();
+  readonly #attributes = new AttributeList();
   #droppedAttributes = 0;
   #events = NO_EVENTS;
   #droppedEvents = 0;
@@ -128,6 +128,7 @@ export class Span implements TelemetrySpan {
     spanId: string,
     traceFlags: number,
     name: string,
+    nowMillis: number,
     options: SpanOptions | undefined,
   ) {
     this.router = router;
@@ -141,8 +142,17 @@ export class Span implements TelemetrySpan {
     this.#recording = (traceFlags & 1) === 1;
     this.#name = typeof name === 'string' ? name : textOf(name);
     this.#kind = otlpKind(options?.kind);
-    this.#startTime = router.spanClock.at(options?.startTime, trace.anchor);
-    if (options?.attributes !== undefined) this.setAttributes(options.attributes);
+    this.#startTime = router.spanClock.at(options?.startTime, trace.anchor, nowMillis);
+    if (options?.attributes !== undefined && this.#recording) {
+      // Nobody has the span yet, so no getter of the caller's can set the same key meanwhile.
+      this.#droppedAttributes = setAllInto(
+        this.#attributes,
+        options.attributes,
+        router.attributeCountLimit,
+        router,
+        true,
+      );
+    }
     if (options?.links !== undefined) this.addLinks(options.links);
   }
 
@@ -180,7 +190,13 @@ export class Span implements TelemetrySpan {
 
   setAttributes(attributes: Attributes | Record<string, unknown>): this {
     if (this.#recording) {
-      this.#droppedAttributes += setAllInto(this.#attributes, attributes, this.router.attributeCountLimit, this.router);
+      this.#droppedAttributes += setAllInto(
+        this.#attributes,
+        attributes,
+        this.router.attributeCountLimit,
+        this.router,
+        false,
+      );
     }
     return this;
   }
@@ -198,10 +214,10 @@ export class Span implements TelemetrySpan {
       return this;
     }
     const timeFirst = isTimeInput(attributesOrTime);
-    const attributes: AttributeMap = new Map();
+    const attributes = new AttributeList();
     let dropped = 0;
     if (!timeFirst && attributesOrTime != null) {
-      dropped = setAllInto(attributes, attributesOrTime as Attributes, attributePerEventCountLimit, this.router);
+      dropped = setAllInto(attributes, attributesOrTime as Attributes, attributePerEventCountLimit, this.router, true);
     }
     if (this.#events === NO_EVENTS) this.#events = [];
     else if (this.#events.length >= eventCountLimit) {
@@ -230,10 +246,10 @@ export class Span implements TelemetrySpan {
         this.#droppedLinks += 1;
         return this;
       }
-      const attributes: AttributeMap = new Map();
+      const attributes = new AttributeList();
       let dropped = typeof link.droppedAttributesCount === 'number' ? link.droppedAttributesCount >>> 0 : 0;
       if (link.attributes != null) {
-        dropped += setAllInto(attributes, link.attributes, attributePerLinkCountLimit, this.router);
+        dropped += setAllInto(attributes, link.attributes, attributePerLinkCountLimit, this.router, true);
       }
       if (this.#links === NO_LINKS) this.#links = [];
       else if (this.#links.length >= linkCountLimit) {
@@ -404,29 +420,46 @@ function otlpKind(kind: SpanKind | undefined): number {
   return (typeof kind === 'number' && kind >= 0 && kind <= 4 && Number.isInteger(kind) ? kind : SpanKind.INTERNAL) + 1;
 }
 
-/** Sets one attribute; gives how many were dropped for it. */
-function setInto(attributes: AttributeMap, key: unknown, value: unknown, limit: number, router: TenantRouter): number {
+/** Sets one attribute; gives how many were dropped for it. `fresh`: its key is known not to be there. */
+function setInto(
+  attributes: AttributeList,
+  key: unknown,
+  value: unknown,
+  limit: number,
+  router: TenantRouter,
+  fresh = false,
+): number {
   if (typeof key !== 'string' || key === '') return 1;
   if (key === TENANT_ID) return 0; // the tenant's own, written at the end: no call may claim another
   const taken = snapshot(value, router.valueLimits);
   if (taken === undefined) return 0;
-  if (attributes.size >= limit && !attributes.has(key)) return 1;
-  attributes.set(key, taken);
+  if (attributes.size >= limit && (fresh || !attributes.has(key))) return 1;
+  if (fresh) attributes.append(key, taken);
+  else attributes.set(key, taken);
   return 0;
 }
 
-function setAllInto(attributes: AttributeMap, values: object | null, limit: number, router: TenantRouter): number {
+/** `fresh`: the list is empty, and not to be reached by getters of the caller's. */
+function setAllInto(
+  attributes: AttributeList,
+  values: object | null,
+  limit: number,
+  router: TenantRouter,
+  fresh: boolean,
+): number {
   let dropped = 0;
   if (typeof values !== 'object' || values === null) return 0;
   try {
-    for (const key of Object.keys(values)) {
+    // Over a plain object this is cheaper than over `Object.keys()`: its values are read by their place.
+    for (const key in values) {
+      if (!hasOwn.call(values, key)) continue;
       let value: unknown;
       try {
         value = (values as Record<string, unknown>)[key];
       } catch {
         value = UNREADABLE; // a getter of the caller's threw
       }
-      dropped += setInto(attributes, key, value, limit, router);
+      dropped += setInto(attributes, key, value, limit, router, fresh);
     }
   } catch {
     dropped += 1; // a proxy of the caller's refused to tell its keys

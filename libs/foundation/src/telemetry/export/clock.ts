@@ -4,6 +4,8 @@
  * Delays come from the monotonic clock: a wall clock that jumps moves nothing. Timers never keep the process alive, unless asked to.
  */
 
+import { performance } from 'node:perf_hooks'; // the global of this name is a getter
+
 /** Longest delay a Node timer takes; above it Node fires at once. */
 export const MAX_TIMER_MILLIS = 2 ** 31 - 1;
 

@@ -8,6 +8,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { urlToHttpOptions } from 'node:url';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { decodeExportResponse } from '../../otlp/index.js';
@@ -35,7 +36,9 @@ export interface HttpSenderOptions {
 }
 
 export class HttpSender implements SpanSender {
-  readonly #url: URL;
+  readonly #secure: boolean;
+  /** The same for each request. */
+  readonly #requestOptions: https.RequestOptions;
   readonly #agent: http.Agent | https.Agent;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #gzip: boolean;
@@ -43,7 +46,7 @@ export class HttpSender implements SpanSender {
   readonly #requests = new Set<http.ClientRequest>();
 
   constructor(options: HttpSenderOptions) {
-    this.#url = options.url;
+    this.#secure = options.url.protocol === 'https:';
     this.#clock = options.clock ?? systemClock;
     this.#gzip = options.compression === 'gzip';
     this.#headers = {
@@ -54,15 +57,15 @@ export class HttpSender implements SpanSender {
     };
     const maxSockets = options.maxConnections ?? 4;
     const agentOptions = { keepAlive: true, maxSockets, maxFreeSockets: maxSockets, scheduling: 'lifo' as const };
-    this.#agent =
-      options.url.protocol === 'https:'
-        ? new https.Agent({
-            ...agentOptions,
-            minVersion: 'TLSv1.2',
-            rejectUnauthorized: true,
-            ...(options.certificateAuthority === undefined ? {} : { ca: options.certificateAuthority }),
-          })
-        : new http.Agent(agentOptions);
+    this.#agent = this.#secure
+      ? new https.Agent({
+          ...agentOptions,
+          minVersion: 'TLSv1.2',
+          rejectUnauthorized: true,
+          ...(options.certificateAuthority === undefined ? {} : { ca: options.certificateAuthority }),
+        })
+      : new http.Agent(agentOptions);
+    this.#requestOptions = { ...urlToHttpOptions(options.url), method: 'POST', agent: this.#agent };
   }
 
   async send(body: Uint8Array, options: SendOptions): Promise<SendResult> {
@@ -79,10 +82,8 @@ export class HttpSender implements SpanSender {
 
   #exchange(payload: Uint8Array, attempt: Attempt): Promise<SendResult> {
     return new Promise((resolve) => {
-      const secure = this.#url.protocol === 'https:';
-      const request = (secure ? https : http).request(this.#url, {
-        method: 'POST',
-        agent: this.#agent,
+      const request = (this.#secure ? https : http).request({
+        ...this.#requestOptions,
         headers: { ...this.#headers, 'content-length': payload.length },
       });
       this.#requests.add(request);
@@ -91,7 +92,7 @@ export class HttpSender implements SpanSender {
       request.once('socket', (socket: Socket) => {
         socket.unref();
         if (request.reusedSocket) attempt.sending = true;
-        else socket.once(secure ? 'secureConnect' : 'connect', () => (attempt.sending = true));
+        else socket.once(this.#secure ? 'secureConnect' : 'connect', () => (attempt.sending = true));
       });
       request.on('error', (error) => {
         if (attempt.answered) return; // the response's own end tells

@@ -57,8 +57,8 @@ export class TenantCache {
   }
 
   /** The tenant is in use: the newest again. */
-  renew(tenant: CachedTenant): void {
-    tenant.lastUsedMillis = this.#options.nowMillis();
+  renew(tenant: CachedTenant, nowMillis = this.#options.nowMillis()): void {
+    tenant.lastUsedMillis = nowMillis;
     if (tenant === this.#newest || !tenant.live) return;
     this.#unlink(tenant);
     this.#link(tenant);

@@ -272,12 +272,12 @@ export class TenantRouter {
   }
 
   /** The project as this router has it live: the context may hold one that was evicted, or one of another manager. */
-  own(project: TenantProject): TenantProject {
+  own(project: TenantProject, nowMillis?: number): TenantProject {
     if (project.refused !== undefined) return project.router === this ? project : this.#invalid;
     if (project.router !== this) return this.project(project.tenantId, undefined);
     const tenant = project.cachedTenant!;
     if (!tenant.live) return this.#create(project.tenantId, project.projectName, project.projectName);
-    this.#cache.renew(tenant);
+    this.#cache.renew(tenant, nowMillis);
     return project;
   }
 
@@ -341,10 +341,12 @@ export class TenantRouter {
 
   #start(scope: ScopeBytes, name: string, options: SpanOptions | undefined, active: TelemetryContext): TelemetrySpan {
     if (this.off || isTracingSuppressed(active)) return NOOP_SPAN;
+    // Read once, for all that follows.
+    const nowMillis = this.clock.monotonicMillis();
     const parent = active.span;
     const ownParent = parent instanceof Span && parent.router === this ? parent : undefined;
     const inherited = this.ambientProject(active);
-    const project = inherited === undefined ? undefined : this.own(inherited);
+    const project = inherited === undefined ? undefined : this.own(inherited, nowMillis);
     if (project?.refused !== undefined || this.stopped) {
       const { ledger } = project ?? this.#invalid;
       ledger.started += 1;
@@ -374,7 +376,7 @@ export class TenantRouter {
     trace ??= new LocalTrace(
       parentContext?.traceId ?? this.#options.ids.generateTraceId(),
       parentContext?.traceState,
-      this.spanClock.anchor(),
+      this.spanClock.anchor(nowMillis),
       project,
     );
     const span = new Span(
@@ -387,6 +389,7 @@ export class TenantRouter {
       this.#options.ids.generateSpanId(),
       traceFlags,
       name,
+      nowMillis,
       options,
     );
     if (project === undefined) {
