@@ -6,9 +6,10 @@
  * Blocks of another language (`text`, `console`, `jsonc`) are not run.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { STORE_OPERATIONS } from '@cogniverse/foundation/telemetry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { command, type Served, serve } from '../e2e/serve.js';
 import { allCodeBlocks, root } from './code-blocks.js';
@@ -72,6 +73,25 @@ function formOf(value: unknown): unknown {
 it('every block says whether it runs', () => {
   const languages = new Set(pages.flatMap((page) => allCodeBlocks(page).map(({ language }) => language)));
   expect([...languages].filter((language) => !RUN.includes(language) && !SHOWN.includes(language))).toEqual([]);
+});
+
+describe('docs/server.md', () => {
+  const text = readFileSync(join(root, 'docs/server.md'), 'utf8');
+
+  it('names every metric that the server has, and no other', async () => {
+    const metrics = await (await fetch(`${server.http}/metrics`)).text();
+    const had = [...metrics.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
+    const named = [...text.matchAll(/^\| (`.*`) +\|.*\|.*\|$/gm)]
+      .flatMap(([, cell]) => [...cell!.matchAll(/`((?:cogniverse|process|nodejs)_\w+)`/g)])
+      .map(([, name]) => name);
+    expect(had.length).toBeGreaterThan(20);
+    expect(named.sort()).toEqual(had.sort());
+  });
+
+  it('names every route under /v1/cogniverse/', () => {
+    const routes = Object.values(STORE_OPERATIONS).map(({ method, path }) => `\`${method} ${path}\``);
+    expect(routes.filter((route) => !text.includes(route))).toEqual([]);
+  });
 });
 
 describe.each(runnable)('%s', (page) => {
