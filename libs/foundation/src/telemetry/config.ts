@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { ConfigurationError } from './errors.js';
+import { ALLOWED, isUsableName } from './tenant-names.js';
 
 /** How much is instrumented: `basic` search operations, `detailed` also encoders and backend, `verbose` everything. */
 export const TelemetryLevel = {
@@ -424,6 +425,10 @@ export class TelemetryConfig extends TelemetryConfigFields {
         throw invalid('tenantServiceTemplate', this.tenantServiceTemplate, `must contain ${part}`);
       }
     }
+    for (const field of ['defaultTenantId', 'unassignedTenant'] as const) {
+      if (this[field] !== null && !isUsableName(this[field]))
+        throw invalid(field, this[field], `allowed are ${ALLOWED}`);
+    }
     if (/\s/.test(this.otlpEndpoint)) throw invalid('otlpEndpoint', this.otlpEndpoint, 'must not contain white space');
     const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(this.otlpEndpoint)?.[1]?.toLowerCase();
     if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
@@ -503,6 +508,12 @@ function effectiveValues(layers: Layers): TelemetryValues {
   return { ...values, batchConfig: new BatchExportConfig(batch) };
 }
 
+/** Checks options that are no part of the configuration. Errors: `ConfigurationError` naming the call, field, value and remedy. */
+export function requireOptions(input: unknown, schema: z.ZodObject, call: string): void {
+  if (!isRecord(input)) throw new ConfigurationError(`${call} takes an object of options, not ${describe(input)}.`);
+  parse(schema, definedFields(input), (field) => `${call}: ${field}`);
+}
+
 function parse<T extends z.ZodType>(schema: T, input: unknown, nameOf: (field: string) => string): z.output<T> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
@@ -520,7 +531,7 @@ function invalid(field: string, value: unknown, remedy: string): ConfigurationEr
   return new ConfigurationError(`${field} = ${describe(value)}: ${remedy}.`);
 }
 
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (value === undefined) return 'undefined';
   try {
     const text = JSON.stringify(value) ?? String(value);

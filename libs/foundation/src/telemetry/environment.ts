@@ -3,11 +3,16 @@
  *
  * Read when a manager starts, never written back. `TELEMETRY_*` wins over `OTEL_*`; a more specific `OTEL_*` name wins over a general one.
  */
+import type { z } from 'zod';
 import {
   type BatchExportOptions,
+  batchExportSchema,
+  type OptionPath,
+  snakeCase,
   type TelemetryConfig,
   type TelemetryConfigOptions,
   TelemetryLevel,
+  telemetryConfigSchema,
 } from './config.js';
 import { ConfigurationError } from './errors.js';
 
@@ -15,9 +20,42 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `config` with what the environment says, below code and above what is stored. Errors: `ConfigurationError` naming the variable. */
 export function withEnvironment(config: TelemetryConfig, environment: Environment): TelemetryConfig {
-  return config
-    .withLevel('telemetry_environment', telemetryVariables(environment))
-    .withLevel('otel_environment', openTelemetryVariables(environment, config));
+  return namingVariables(config, environment, () =>
+    config
+      .withLevel('telemetry_environment', telemetryVariables(environment))
+      .withLevel('otel_environment', openTelemetryVariables(environment, config)),
+  );
+}
+
+/** Runs `check`. A `ConfigurationError` about options that variables have set, and not `config` by code, names those variables too. */
+export function namingVariables<T>(config: TelemetryConfig, environment: Environment, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const { message } = error;
+    const variables = variablesOfOptions()
+      .filter(({ path, field }) => {
+        const isNamed = new RegExp(`\\b(?:${field}|${snakeCase(field)})\\b`).test(message);
+        return isNamed && config.levelOf(path) !== 'code';
+      })
+      .map((option) => option.variables.find((name) => (environment[name]?.trim() ?? '') !== ''))
+      .filter((name) => name !== undefined && !message.includes(name));
+    if (variables.length === 0) throw error;
+    throw new ConfigurationError(`${message} It was set by the environment: ${variables.join(', ')}.`, {
+      cause: error,
+    });
+  }
+}
+
+function variablesOfOptions(): { path: OptionPath; field: string; variables: readonly string[] }[] {
+  const of = (schema: z.ZodObject, prefix: string) =>
+    Object.entries(schema.shape).map(([field, option]) => ({
+      path: `${prefix}${field}` as OptionPath,
+      field,
+      variables: ((option as z.ZodType).meta() as { environment?: readonly string[] } | undefined)?.environment ?? [],
+    }));
+  return [...of(telemetryConfigSchema, ''), ...of(batchExportSchema, 'batchConfig.')];
 }
 
 function telemetryVariables(environment: Environment): TelemetryConfigOptions {

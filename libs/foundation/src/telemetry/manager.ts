@@ -20,6 +20,7 @@ import {
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { z } from 'zod';
 import {
   DEPLOYMENT_ENVIRONMENT_NAME,
   ENVIRONMENT,
@@ -31,9 +32,9 @@ import {
   TELEMETRY_SDK_VERSION,
   TENANT_ID,
 } from './attributes.js';
-import { TelemetryConfig, type TelemetryConfigOptions } from './config.js';
+import { describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
 import { TelemetryContext } from './context-keys.js';
-import { type Environment, withEnvironment } from './environment.js';
+import { type Environment, namingVariables, withEnvironment } from './environment.js';
 import { ConfigurationError, MissingTenantError } from './errors.js';
 import {
   type ExitParticipant,
@@ -164,15 +165,17 @@ export class Telemetry implements ExitParticipant {
   #shutdown: Promise<void> | undefined;
 
   constructor(config: TelemetryConfig | TelemetryConfigOptions, options: TelemetryManagerOptions = {}) {
-    this.config = withEnvironment(asConfig(config), options.environment ?? process.env);
-    this.config.validate();
+    const environment = options.environment ?? process.env;
+    const given = asConfig(config);
+    this.config = withEnvironment(given, environment);
+    namingVariables(given, environment, () => this.config.validate());
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = new FencedLogger(options.logger ?? consoleLogger);
     const { batchConfig } = this.config;
     if (batchConfig.logDroppedSpans) {
       this.#dropLog = new DropLog({
-        logger: this.#logger,
+        logger: options.logger ?? consoleLogger,
         maxRatePerMinute: batchConfig.maxDropLogRatePerMinute,
         clock: this.#clock,
       });
@@ -218,7 +221,7 @@ export class Telemetry implements ExitParticipant {
     this.#scope = scopeOf(SCOPE_NAME, VERSION);
     // Checked here, so that an endpoint that cannot work is found at start and not by the first span.
     if (this.#recording && options.exportTarget === undefined && this.config.provider === null)
-      this.#baseTarget(undefined);
+      namingVariables(given, environment, () => this.#baseTarget(undefined));
     if (this.config.unknownKeys.length > 0) {
       this.#logger.warn(
         `Unknown keys of the stored configuration are kept and have no effect: ${this.config.unknownKeys.join(', ')}.`,
@@ -388,6 +391,7 @@ export class Telemetry implements ExitParticipant {
    * Errors: `InvalidNameError`, `ProjectCollisionError`, `ConfigurationError` for an endpoint that cannot work or too many projects.
    */
   registerProject(registration: ProjectRegistration): void {
+    requireOptions(registration, REGISTRATION_SCHEMA, 'registerProject()');
     const { tenantId, otlpEndpoint } = registration;
     const fullName = this.#router.requireProjectName(tenantId, registration.projectName);
     const limit = this.config.maxCachedTenants * this.config.maxProjectsPerTenant;
@@ -704,6 +708,16 @@ export class Telemetry implements ExitParticipant {
   }
 }
 
+/** Names are checked where they are used, with an error of their own. */
+const REGISTRATION_SCHEMA = z.strictObject({
+  tenantId: z.unknown(),
+  projectName: z.unknown(),
+  otlpEndpoint: z.string().min(1).optional(),
+  otlpHeaders: z.record(z.string(), z.string()).optional(),
+  httpEndpoint: z.string().min(1).optional(),
+  useSyncExport: z.boolean().optional(),
+});
+
 const NO_OPTIONS: Record<string, never> = Object.freeze({});
 
 /** A manager without the singleton: for tests, and for hosts that run two. Errors: `ConfigurationError`. */
@@ -716,6 +730,9 @@ export function createTelemetry(
 
 /** A configuration, or the options of one. */
 export function asConfig(config: TelemetryConfig | TelemetryConfigOptions): TelemetryConfig {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new ConfigurationError(`A telemetry configuration is an object of options, not ${describe(config)}.`);
+  }
   return config instanceof TelemetryConfig ? config : new TelemetryConfig(config);
 }
 

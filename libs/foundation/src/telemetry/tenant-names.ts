@@ -4,7 +4,8 @@ import { InvalidNameError } from './errors.js';
 
 /** Letters, digits and `_ . @ : + -`, beginning and ending with a letter, digit or `_`: nothing that a URL or a path reads as its own. */
 const NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.@:+-]{0,126}[A-Za-z0-9_])?$/;
-const ALLOWED = '1 to 128 letters, digits and any of _ . @ : + -, beginning and ending with a letter, digit or _';
+export const ALLOWED =
+  '1 to 128 letters, digits and any of _ . @ : + -, beginning and ending with a letter, digit or _';
 const MAX_FULL_NAME = 400;
 
 export function isUsableName(name: unknown): name is string {

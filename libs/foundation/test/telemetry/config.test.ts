@@ -1,6 +1,7 @@
 import {
   BatchExportConfig,
   ConfigurationError,
+  createTelemetry,
   TelemetryConfig,
   type TelemetryConfigOptions,
   TelemetryLevel,
@@ -265,4 +266,41 @@ describe('the environment', () => {
     expect(() => read({ OTEL_RESOURCE_ATTRIBUTES: 'a=%zz' })).toThrow(/%25/);
     expect(() => read({ OTEL_EXPORTER_OTLP_HEADERS: 'secret' })).toThrow(/^(?!.*secret).*HEADERS/);
   });
+});
+
+describe('an error about an option that a variable set', () => {
+  const refusal = (environment: Record<string, string>, config = {}) => {
+    try {
+      createTelemetry(config, { environment });
+    } catch (error) {
+      return String(error);
+    }
+    throw new Error('nothing was refused');
+  };
+
+  it('names the variable, whatever found the value out', () => {
+    expect(refusal({ TELEMETRY_OTLP_ENDPOINT: 'localhost:99999' })).toMatch(
+      /"localhost:99999".*TELEMETRY_OTLP_ENDPOINT/,
+    );
+    expect(refusal({ OTEL_EXPORTER_OTLP_ENDPOINT: 'ftp://x' })).toMatch(/"ftp:\/\/x".*OTEL_EXPORTER_OTLP_ENDPOINT/);
+    expect(refusal({ OTEL_BSP_MAX_QUEUE_SIZE: '10' })).toMatch(/512.*maxQueueSize \(10\).*OTEL_BSP_MAX_QUEUE_SIZE\.$/);
+    expect(refusal({ OTEL_EXPORTER_OTLP_TIMEOUT: '9999999999' })).toMatch(/9999999999.*OTEL_EXPORTER_OTLP_TIMEOUT\.$/);
+    expect(refusal({ TELEMETRY_ENABLED: 'maybe' })).not.toMatch(/TELEMETRY_ENABLED.*TELEMETRY_ENABLED/);
+  });
+
+  it('does not name a variable that code overrides', () => {
+    expect(refusal({ TELEMETRY_OTLP_ENDPOINT: 'x:1' }, { otlpEndpoint: 'ftp://x' })).not.toContain('TELEMETRY_');
+  });
+});
+
+it('refuses a tenant of its own that no span could have, and a configuration that is no object', () => {
+  expect(() => createTelemetry({ unassignedTenant: 'a/b' }, { environment: {} })).toThrow(
+    /unassignedTenant = "a\/b": allowed/,
+  );
+  expect(() => createTelemetry({ defaultTenantId: 'a b' }, { environment: {} })).toThrow(
+    /defaultTenantId = "a b": allowed/,
+  );
+  for (const config of [null, 5, 'text', []]) {
+    expect(() => createTelemetry(config as never, { environment: {} })).toThrow(ConfigurationError);
+  }
 });

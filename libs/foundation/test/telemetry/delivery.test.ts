@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createTelemetry, ProjectCollisionError, TelemetryConfig } from '@cogniverse/foundation/telemetry';
@@ -236,5 +237,36 @@ describe('the spool and the figures', () => {
       await backend.close();
       await rm(directory, { recursive: true, force: true });
     }
+  });
+});
+
+describe('log lines about a destination', () => {
+  it('name it, say what to do about one of the other protocol, and are written once', async () => {
+    const server = createServer((socket) =>
+      socket.end('HTTP/1.1 400 Bad Request\r\n\r\n').on('error', () => undefined),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const lines: string[] = [];
+    const telemetry = createTelemetry(
+      { otlpEndpoint: address, flushOnExit: false },
+      {
+        environment: {},
+        logger: { warn: (line) => lines.push(line) },
+        retryPolicy: { initialBackoffMillis: 1, maxBackoffMillis: 2, maxElapsedMillis: 3000 },
+      },
+    );
+    telemetry.span('x', { tenantId: 'acme' }, () => undefined);
+    await telemetry.forceFlush(20_000);
+    await telemetry.shutdown(1000);
+    server.close();
+    const repeated = lines.filter((line) => line.includes('is repeated'));
+    expect(repeated.filter((line) => line.includes('Protocol error'))).toEqual([
+      `[cogniverse telemetry] export to ${address} over gRPC is repeated: gRPC UNAVAILABLE: No connection established. Last error: Protocol error. If it takes OTLP over HTTP, set otlp_protocol to "http/protobuf"`,
+    ]);
+    expect(lines.filter((line) => /dropped 1 spans? of tenant/.test(line))).toEqual([
+      expect.stringMatching(/^\[cogniverse telemetry\] dropped/),
+    ]);
+    expect(telemetry.audit()).toBeNull();
   });
 });

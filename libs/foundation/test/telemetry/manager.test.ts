@@ -326,3 +326,16 @@ describe('a call whose options are of no use', () => {
     expect((await flushed()).named('span')).toMatchObject({ links: [], droppedLinksCount: 2 });
   });
 });
+
+it('refuses a registration with an option that does not exist, or of another type, and registers nothing', () => {
+  const { telemetry } = memoryTelemetry();
+  const project = { tenantId: 'acme', projectName: 'search' };
+  for (const [registration, message] of [
+    [{ ...project, otlpEndpont: 'http://127.0.0.1:4318' }, /otlpEndpont/],
+    [{ ...project, useSyncExport: 'no' }, /useSyncExport = "no"/],
+    [{ ...project, otlpHeaders: { key: 5 } }, /otlpHeaders.key = 5/],
+    [undefined, /registerProject\(\) takes an object/],
+  ] as const) {
+    expect(() => telemetry.registerProject(registration as never)).toThrow(message);
+  }
+});

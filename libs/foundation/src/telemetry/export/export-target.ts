@@ -9,6 +9,8 @@ import type { DropReason } from './ledger.js';
 export interface ExportTarget {
   /** Destination and credentials. Projects whose targets have equal keys share one sender, its connections and its back-off. */
   readonly key: string;
+  /** What log lines call the destination; without credentials. Default: they do not name it. */
+  readonly label?: string | undefined;
   /** Added to the resource of every span of the project; `openinference.project.name` is among them. */
   readonly resourceAttributes: ReadonlyMap<string, AnyValue>;
   /** Largest request, in bytes before compression. Default 3.5 MiB. */

@@ -97,11 +97,19 @@ function fromBackend(error: ServiceError, headersCame: boolean): boolean {
 const NEVER_SENT = /^(No connection established|Name resolution failed|Failed to|The channel has been closed)/;
 const TLS_FAILURE = /certificate|self.signed|SSL|TLS|altname|wrong version number/i;
 
+/** The channel's words without what differs from one attempt to the next, and with what to do where it is not plain. */
+function readable(details: string): string {
+  const text = details.replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/, '').replace(/\.? Resolution note: $/, '');
+  return /Protocol error/.test(text)
+    ? `${text}. If it takes OTLP over HTTP, set otlp_protocol to "http/protobuf"`
+    : text;
+}
+
 function refused(error: ServiceError, headersCame: boolean): SendResult {
   const { code, details } = error;
   const answered = fromBackend(error, headersCame);
   const reason: DropReason = `grpc_${code}`;
-  const failure = new Error(`gRPC ${status[code] ?? code}: ${details}`);
+  const failure = new Error(`gRPC ${status[code] ?? code}: ${readable(details)}`);
   const detailsBin = error.metadata?.get('grpc-status-details-bin').find((value) => typeof value !== 'string');
   const retryInfo = detailsBin === undefined ? undefined : decodeRetryInfo(detailsBin);
   const afterMillis = retryInfo?.afterMillis;

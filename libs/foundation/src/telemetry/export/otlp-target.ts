@@ -104,6 +104,7 @@ export function otlpTarget(options: OtlpTargetOptions): ExportTarget {
   const key = `${protocol} ${url.href} ${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
   return {
     key,
+    label: protocol === 'grpc' ? `${url.host} over gRPC` : `${url.origin}${url.pathname}`,
     resourceAttributes: options.resourceAttributes ?? new Map(),
     maxRequestBytes: options.maxRequestBytes,
     maxSpanBytes: options.maxSpanBytes,

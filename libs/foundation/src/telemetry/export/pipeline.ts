@@ -141,6 +141,7 @@ export class ExportPipeline implements QueueHost {
     if (scheduler === undefined) {
       const retrySender = new RetrySender({
         sender: lazySender(target),
+        destination: target.label,
         clock: this.clock,
         random: this.#options.random ?? Math.random,
         logger: this.#logger,

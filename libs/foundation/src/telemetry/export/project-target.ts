@@ -24,6 +24,10 @@ export class ProjectTarget implements ExportTarget {
     return this.#destination.key;
   }
 
+  get label(): string | undefined {
+    return this.#destination.label;
+  }
+
   get maxRequestBytes(): number | undefined {
     return this.#destination.maxRequestBytes;
   }

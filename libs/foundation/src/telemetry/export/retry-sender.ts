@@ -17,6 +17,8 @@ const HUNG_GRACE_MILLIS = 1000;
 
 export interface RetrySenderOptions {
   readonly sender: SpanSender;
+  /** What log lines call it. */
+  readonly destination?: string | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: PipelineLogger;
@@ -35,6 +37,7 @@ export type GiveUp = (piece: RequestPiece) => Promise<boolean>;
 
 export class RetrySender {
   readonly #sender: SpanSender;
+  readonly #destination: string;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #logger: PipelineLogger;
@@ -50,6 +53,7 @@ export class RetrySender {
 
   constructor(options: RetrySenderOptions) {
     this.#sender = options.sender;
+    this.#destination = options.destination ?? 'the backend';
     this.#clock = options.clock;
     this.#random = options.random;
     this.#logger = options.logger;
@@ -82,13 +86,15 @@ export class RetrySender {
         const [first, second] = splitPiece(piece);
         pieces.push(second, first);
       } else if (outcome.status === 'sent') {
-        if (outcome.message !== '') this.#warnOnce(`the backend says: ${outcome.message}`);
+        if (outcome.message !== '') this.#warnOnce(`${this.#destination} says: ${outcome.message}`);
         countSent(piece, outcome.rejectedSpans);
       } else {
         const undelivered = outcome.reason === 'max_elapsed' || outcome.reason === 'tls';
         if (undelivered && (await giveUp?.(piece)) === true) continue;
         if (this.#stopped) break; // meanwhile: the caller's
-        this.#warnOnce(`spans refused (${outcome.reason}): ${outcome.error.message}`);
+        this.#warnOnce(
+          `${this.#destination} took no spans (${outcome.reason}), which are dropped: ${outcome.error.message}`,
+        );
         countDropped(piece, outcome.reason);
       }
     }
@@ -130,7 +136,7 @@ export class RetrySender {
       const elapsedMillis = this.#clock.monotonicMillis() - start;
       const state = { elapsedMillis, hintMillis: result.afterMillis, random: this.#random() };
       const delay = nextDelay({ ...state, failures: Math.max(failures, this.#circuit.failures + 1) }, this.#policy);
-      this.#warnOnce(`export is repeated: ${result.error.message}`);
+      this.#warnOnce(`export to ${this.#destination} is repeated: ${result.error.message}`);
       this.#circuit.failed(delay ?? 0);
       this.onFailure?.();
       if (delay === null) return { outcome: { status: 'failed', reason: lastReason, error: lastError }, bodyHeld };
