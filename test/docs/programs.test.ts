@@ -94,6 +94,28 @@ describe('docs/server.md', () => {
   });
 });
 
+it('docs/reading.md is the same through a server', { timeout: 60_000 }, async () => {
+  const local = programsOf('docs/reading.md').get('reading.mjs')!;
+  const remote = local
+    .replace(/\{ data_dir: '[^']*' \}/, `{ endpoint: '${server.http}' }`)
+    .replaceAll("'acme'", "'umbrella'");
+  expect(remote).toContain(server.http);
+  const print = async (program: string) => {
+    const cwd = mkdtempSync(join(directory, 'reading-'));
+    writeFileSync(join(cwd, 'package.json'), JSON.stringify({ dependencies: { '@cogniverse/telemetry-local': '*' } }));
+    writeFileSync(join(cwd, 'reading.mjs'), program);
+    const { stdout, stderr } = await run(process.execPath, ['reading.mjs'], { cwd, timeout: 30_000 });
+    expect(stderr).toBe('');
+    // Ids, times and durations differ from run to run.
+    return stdout
+      .replace(/[\da-f]{8}[\da-f-]{8,}|\d{4}-\d\d-\d\dT[\d:.]+Z|\d+\.\d+/g, '#')
+      .replace(/\d{13}/g, '#')
+      .split('\n')
+      .sort();
+  };
+  expect(await print(remote)).toEqual(await print(local));
+});
+
 describe.each(runnable)('%s', (page) => {
   it('has code that runs, and shows answers in their form', { timeout: 120_000 }, async () => {
     const cwd = mkdtempSync(join(directory, 'page-'));
