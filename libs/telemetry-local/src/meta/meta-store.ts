@@ -30,6 +30,7 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import { type DuckDBAppender, DuckDBBlobValue, type DuckDBConnection } from '@duckdb/node-api';
 import type { SqlParameters, SqlRows } from '../database.js';
+import { requireKnownFields } from '../query/query-input.js';
 import { SqlBuilder } from '../query/sql-builder.js';
 import { jsonObject } from '../stores/json-value.js';
 import { CommitQueue } from './commit-queue.js';
@@ -621,12 +622,24 @@ interface AnnotationRow {
 }
 
 /** The id is a digest of what an annotation is replaced by, so it is the same before and after, and unique over all tenants. */
+const ANNOTATION_FIELDS = [
+  'spanId',
+  'name',
+  'label',
+  'score',
+  'explanation',
+  'metadata',
+  'annotatorKind',
+  'identifier',
+] as const satisfies readonly (keyof NewAnnotation)[];
+
 function annotationRow(
   project: ProjectRef,
   annotation: NewAnnotation,
   writtenAt: string,
   field: string,
 ): AnnotationRow {
+  requireKnownFields(annotation, ANNOTATION_FIELDS, field);
   const spanId = requiredName(annotation.spanId, `${field}.spanId`).toLowerCase();
   const name = requiredName(annotation.name, `${field}.name`);
   const identifier = annotation.identifier ?? '';

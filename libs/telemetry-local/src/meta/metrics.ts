@@ -16,7 +16,7 @@ import type { DuckDBListValue } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
 import { attributeNumberSql, attributeTextSql } from '../query/attribute-condition.js';
 import { TRACE_LATENCY_NANOS } from '../query/project-query.js';
-import { nanosRange, requireProject, requireText, shown } from '../query/query-input.js';
+import { nanosRange, requireKnownFields, requireProject, requireText, shown } from '../query/query-input.js';
 import type { SqlBuilder } from '../query/sql-builder.js';
 import type { NanosRange } from '../snapshot.js';
 import { isoTime } from './iso-time.js';
@@ -130,6 +130,15 @@ interface Row {
   readonly values: ReadonlyMap<string, number | null>;
 }
 
+const FIELDS = [
+  'project',
+  'metricNames',
+  'startTime',
+  'endTime',
+  'bucketSeconds',
+  'groupBy',
+] as const satisfies readonly (keyof StoreMetricQuery)[];
+
 /**
  * Errors: `InvalidQueryError` for an unknown metric or group, a bucket that cannot be, or more than `MAX_POINTS` points;
  * `BackendUnavailableError` if it took too long.
@@ -137,6 +146,7 @@ interface Row {
  * Order: by time, then by metric as asked, then by group.
  */
 export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): Promise<MetricPoint[]> {
+  requireKnownFields(query, FIELDS, 'A metric query');
   const project = requireProject(query.project);
   if (!Array.isArray(query.metricNames) || query.metricNames.length === 0 || query.metricNames.length > MAX_METRICS) {
     throw new InvalidQueryError(`metricNames must list 1 to ${MAX_METRICS} metrics.`);

@@ -37,6 +37,15 @@ export function oneOf<T extends string>(value: unknown, allowed: readonly T[], f
   return value as T;
 }
 
+/** A mistyped field would quietly ask for something else: it is refused, as the server refuses it. */
+export function requireKnownFields(value: object, known: readonly string[], what: string): void {
+  for (const field of Object.keys(value)) {
+    if (!known.includes(field)) {
+      throw new InvalidQueryError(`${what} has no field ${shown(field)}. It takes ${known.join(', ')}.`);
+    }
+  }
+}
+
 export function pageLimit(value: unknown, fallback: number): number {
   if (value === undefined) return fallback;
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_PAGE) {

@@ -13,10 +13,20 @@ import { projectKey } from '../project-key.js';
 import type { Snapshot, SourceOptions } from '../snapshot.js';
 import { RESTORE_SELECT, RESTORE_SEQUENCE, RESTORE_START, SpanRestorer } from '../span-table.js';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.js';
-import { nanosRange, oneOf, pageLimit, requireProject } from './query-input.js';
+import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject } from './query-input.js';
 import { filterConditions, projectCondition } from './span-conditions.js';
 import { SqlBuilder } from './sql-builder.js';
 
+const FIELDS = [
+  'project',
+  'startTime',
+  'endTime',
+  'filters',
+  'sort',
+  'order',
+  'limit',
+  'cursor',
+] as const satisfies readonly (keyof StoreSpanQuery)[];
 const SORTS = ['start_time', 'sequence'] as const;
 const ORDERS = ['desc', 'asc'] as const;
 const WHOLE_NUMBER = /^\d{1,19}$/;
@@ -69,6 +79,7 @@ function compareRows(a: DuckDBValue[], b: DuckDBValue[], sort: string, order: st
 
 /** Errors: `InvalidQueryError` for what cannot be asked, `BackendUnavailableError` if it took too long. */
 export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Promise<Page<StoredSpan>> {
+  requireKnownFields(query, FIELDS, 'A span query');
   const project = projectKey(requireProject(query.project));
   const limit = pageLimit(query.limit, 1000);
   const sort = oneOf(query.sort ?? 'start_time', SORTS, 'sort');

@@ -8,10 +8,20 @@ import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.js';
 import { TRACE_LATENCY_NANOS } from './project-query.js';
-import { nanosRange, oneOf, pageLimit, requireProject, textList } from './query-input.js';
+import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject, textList } from './query-input.js';
 import { projectCondition } from './span-conditions.js';
 import { SqlBuilder } from './sql-builder.js';
 
+const FIELDS = [
+  'project',
+  'startTime',
+  'endTime',
+  'sessionId',
+  'sort',
+  'order',
+  'limit',
+  'cursor',
+] as const satisfies readonly (keyof StoreTraceQuery)[];
 const SORTS = ['start_time', 'latency'] as const;
 const ORDERS = ['desc', 'asc'] as const;
 const KEYS = { start_time: /^\d{1,19}$/, latency: /^-?\d{1,19}$/ };
@@ -39,6 +49,7 @@ function afterCursor(cursor: Cursor): string {
 
 /** Errors: `InvalidQueryError` for what cannot be asked, `BackendUnavailableError` if it took too long. */
 export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): Promise<Page<TraceRecord>> {
+  requireKnownFields(query, FIELDS, 'A trace query');
   const ref = requireProject(query.project);
   const { key } = projectKey(ref);
   const limit = pageLimit(query.limit, 100);

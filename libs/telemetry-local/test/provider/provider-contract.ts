@@ -367,6 +367,7 @@ export function describeProviderContract(
           { filters: { status: 'FINE' } },
           { cursor: 'no cursor' },
           { sort: 'name' },
+          { starttime: '2026-01-01T00:00:00Z' },
         ]) {
           await assert.rejects(
             traces.getSpans(query as unknown as SpanQuery),
@@ -375,6 +376,7 @@ export function describeProviderContract(
           );
         }
         await assert.rejects(traces.getSpanPage({ limit: 1001 }), InvalidQueryError);
+        await assert.rejects(traces.getTraces({ session: 's' } as never), InvalidQueryError);
       });
     });
 
@@ -554,7 +556,13 @@ export function describeProviderContract(
         await acme.deliver(span);
         const add = (fields: object) =>
           acme.annotations.addAnnotation({ spanId: span.spanId, name: 'n', ...fields } as never);
-        for (const fields of [{ name: '' }, { score: Number.NaN }, { annotatorKind: 'CAT' }, { metadata: { n: 1n } }]) {
+        for (const fields of [
+          { name: '' },
+          { score: Number.NaN },
+          { annotatorKind: 'CAT' },
+          { metadata: { n: 1n } },
+          { comment: 'c' },
+        ]) {
           await assert.rejects(add(fields), InvalidQueryError);
         }
         await assert.rejects(add({ spanId: 'no id' }), SpanNotFoundError);
@@ -797,6 +805,10 @@ export function describeProviderContract(
         );
         await assert.rejects(
           analytics.getMetrics({ metricNames: ['span_count'], bucketSeconds: 0 }),
+          InvalidQueryError,
+        );
+        await assert.rejects(
+          analytics.getMetrics({ metricNames: ['span_count'], bucket: 60 } as never),
           InvalidQueryError,
         );
       });
