@@ -412,7 +412,8 @@ export class Telemetry implements ExitParticipant {
   /**
    * The provider of a tenant's project, for reading back.
    *
-   * Errors: `InvalidNameError`, `ProjectCollisionError`, `ProviderNotFoundError`, `ProviderLoadError`, or the provider's own.
+   * Errors: `InvalidNameError`, `ProjectCollisionError`, `ProviderNotFoundError`, `ProviderLoadError`, the provider's own, or
+   * `BackendUnavailableError` after `shutdown()`.
    */
   async getProvider(tenantId: string, projectName?: string): Promise<TelemetryProvider> {
     const fullName = this.#router.requireProjectName(tenantId, projectName);

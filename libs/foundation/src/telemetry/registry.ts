@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { ProviderLoadError, ProviderNotFoundError, TelemetryError } from './errors.js';
+import { BackendUnavailableError, ProviderLoadError, ProviderNotFoundError, TelemetryError } from './errors.js';
 import type { ProviderConfig, TelemetryProvider, TelemetryProviderFactory } from './providers/provider.js';
 
 const ENTRY = 'telemetry.providers';
@@ -156,6 +156,7 @@ export class ProviderInstances {
   readonly #forgotten = new Set<Instance>();
 
   readonly #warn: (message: string) => void;
+  #closed = false;
 
   constructor(options: { registry: ProviderRegistry; maxInstances: number; warn: (message: string) => void }) {
     this.#warn = options.warn;
@@ -166,9 +167,15 @@ export class ProviderInstances {
   /**
    * The provider of a tenant's project, created and initialized on first use. `forExport`: kept until `release()`.
    *
-   * Errors: `ProviderNotFoundError`, `ProviderLoadError`, and the provider's own `TelemetryError`s.
+   * Errors: `ProviderNotFoundError`, `ProviderLoadError`, the provider's own `TelemetryError`s, and `BackendUnavailableError` after
+   * `shutdown()`: one that is made then would be closed by nobody.
    */
   async get(name: string, config: ProviderConfig, forExport: boolean): Promise<TelemetryProvider> {
+    if (this.#closed) {
+      throw new BackendUnavailableError(
+        `Telemetry is shut down, and its providers with it. Read tenant "${config.tenantId}" before shutdown(), or make a new manager.`,
+      );
+    }
     const key = JSON.stringify([config.tenantId, name, config.projectName]);
     let instance = this.#instances.get(key);
     if (instance === undefined) {
@@ -231,6 +238,7 @@ export class ProviderInstances {
   }
 
   async shutdown(): Promise<PromiseSettledResult<void>[]> {
+    this.#closed = true;
     const instances = [...this.#instances.values(), ...this.#forgotten];
     this.#instances.clear();
     this.#forgotten.clear();

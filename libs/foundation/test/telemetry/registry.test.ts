@@ -192,6 +192,9 @@ describe('the manager and its provider', () => {
     ]);
     await telemetry.shutdown();
     expect(providers.map((provider) => provider.closed)).toEqual([1, 1]);
+    // One that is made now would be closed by nobody.
+    await expect(telemetry.getProvider('acme', 'search')).rejects.toThrow(/"acme" before shutdown\(\)/);
+    expect(providers).toHaveLength(2);
   });
 
   it('rejects with a named error when no provider fits, and tries anew when one failed', async () => {
