@@ -1,13 +1,18 @@
 /**
  * Writes what is generated in `docs/` between its markers: options from their schemas, help from the command line.
  *
- * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `help`, `help <command>`.
+ * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`, `help`, `help <command>`.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { configurationTable, optionTable } from '../libs/foundation/dist/telemetry/configuration-table.js';
+import {
+  alignedTable,
+  configurationTable,
+  optionTable,
+} from '../libs/foundation/dist/telemetry/configuration-table.js';
+import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../libs/server/dist/store-figures.js';
 import { localStoreSchema } from '../libs/telemetry-local/dist/options.js';
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url));
@@ -30,11 +35,23 @@ function storeOptions() {
     .join('\n');
 }
 
+function storeMetrics() {
+  const rows = Object.entries(STORE_FIGURE_MEANINGS).map(([name, meaning]) => [
+    `\`cogniverse_store_${name}\``,
+    describeStoreFigure(name).type,
+    meaning,
+  ]);
+  return alignedTable([['metric', 'type', 'meaning'], ...rows])
+    .concat('')
+    .join('\n');
+}
+
 function generate(part) {
   const [what, ...rest] = part.split(' ');
   if (what === 'help') return helpOf(rest);
   if (part === 'configuration') return configurationTable();
   if (part === 'store options') return storeOptions();
+  if (part === 'store metrics') return storeMetrics();
   throw new Error(`Nothing is known to generate as "${part}".`);
 }
 

@@ -8,6 +8,7 @@ import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { IngestGate } from './receivers/ingest-gate.js';
 import type { ServerLedger, TenantCounts } from './server-ledger.js';
 import type { ServerLogger } from './server-log.js';
+import { describeStoreFigure } from './store-figures.js';
 
 export type ListenerName = 'http' | 'otlp_http' | 'grpc';
 
@@ -145,7 +146,10 @@ export class ServerMetrics {
     text.gauge('cogniverse_store_ready', 'Whether the store takes writes.', store.health().ready ? 1 : 0);
     try {
       for (const [name, value] of Object.entries(await store.figures())) {
-        if (/^[a-z][a-z0-9_]*$/.test(name)) text.gauge(`cogniverse_store_${name}`, 'A figure of the store.', value);
+        if (!/^[a-z][a-z0-9_]*$/.test(name)) continue;
+        const { type, help } = describeStoreFigure(name);
+        text.head(`cogniverse_store_${name}`, type, help);
+        text.sample(`cogniverse_store_${name}`, value);
       }
     } catch (error) {
       // The server's own figures are worth having most when the store does not answer.

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../dist/store-figures.js';
 import { send, startTestServer, type TestServer, withMethods } from './running-server.js';
 
 let running: TestServer;
@@ -29,6 +30,22 @@ it('gives the ledger, the requests, the store and the process as Prometheus text
   expect(text).toMatch(/^cogniverse_store_(?!ready)[a-z0-9_]+ \d/m);
   expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
   expect(text).not.toContain('/one/of/many/paths');
+});
+
+it('tells what each figure of the store means, and which of them only grow', async () => {
+  const text = await metrics();
+  const types = new Map(
+    [...text.matchAll(/^# TYPE cogniverse_store_(\w+) (\w+)$/gm)].map(([, name, type]) => [name, type]),
+  );
+  types.delete('ready');
+  expect([...types.keys()].sort()).toEqual(Object.keys(STORE_FIGURE_MEANINGS).sort());
+  for (const [name, type] of types) expect(type, name).toBe(name!.endsWith('_total') ? 'counter' : 'gauge');
+  expect(text).toContain('# HELP cogniverse_store_hot_spans Spans in memory that are not in day files yet');
+  expect(text).toContain('set aside in damaged/.\n# TYPE cogniverse_store_damaged_total counter\n');
+  expect(describeStoreFigure('of_another_store')).toEqual({
+    type: 'gauge',
+    help: 'A figure of this store alone.',
+  });
 });
 
 it('is well formed: every sample belongs to a type declared once, before it', async () => {

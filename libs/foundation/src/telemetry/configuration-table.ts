@@ -50,9 +50,13 @@ export function optionTable(schema: z.ZodObject, columns: readonly OptionColumn[
     const option = { name, meta, ...typeAndDefault(field as z.ZodType) };
     return columns.map((column) => COLUMNS[column](option));
   });
-  const table = [[...columns], ...body].map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')));
-  // Columns of one width, as the formatter of this repository has them.
-  const widths = columns.map((_, column) => Math.max(...table.map((cells) => cells[column]!.length)));
+  return alignedTable([columns, ...body]);
+}
+
+/** The lines of a Markdown table. The first row is its head. Columns of one width, as the formatter of this repository has them. */
+export function alignedTable(rows: readonly (readonly string[])[]): string[] {
+  const table = rows.map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')));
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((cells) => cells[column]!.length)));
   const lines = table.map((cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`);
   return [lines[0]!, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...lines.slice(1)];
 }
