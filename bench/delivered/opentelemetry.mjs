@@ -13,8 +13,9 @@ const providers = Array.from(
     new BasicTracerProvider({
       resource: resourceFromAttributes({ 'openinference.project.name': `cogniverse-tenant-${tenant}-video-search` }),
       spanProcessors: [
-        // A queue that holds everything: its default of 2048 would drop most of these spans.
-        new BatchSpanProcessor(new OTLPTraceExporter({ url: endpoint }), {
+        // A queue that holds everything: its default of 2048 would drop most of these spans. And exports without a bound: a flush of
+        // more than 30 batches, the default, would fail.
+        new BatchSpanProcessor(new OTLPTraceExporter({ url: endpoint, concurrencyLimit: 100_000 }), {
           maxQueueSize: 1_000_000,
           maxExportBatchSize: 512,
           scheduledDelayMillis: 500,
