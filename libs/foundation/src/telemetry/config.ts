@@ -410,7 +410,9 @@ export class TelemetryConfig extends TelemetryConfigFields {
   /** Checks what concerns several options at once. Errors: `ConfigurationError` naming field, value and remedy. */
   validate(): void {
     const { batchConfig } = this;
-    if (batchConfig.maxExportBatchSize > batchConfig.maxQueueSize) {
+    // A smaller queue alone is no contradiction: the default batch then is never full.
+    const batchSizeIsGiven = this.levelOf('batchConfig.maxExportBatchSize') !== 'default';
+    if (batchSizeIsGiven && batchConfig.maxExportBatchSize > batchConfig.maxQueueSize) {
       throw invalid(
         'batchConfig.maxExportBatchSize',
         batchConfig.maxExportBatchSize,

@@ -444,7 +444,8 @@ export class Telemetry implements ExitParticipant {
       this.#attach(project, this.#options.exportTarget(project));
       return;
     }
-    if (provider === null) {
+    // An endpoint of the project's own says where its spans go, whatever the provider would do with them.
+    if (provider === null || this.#registrations.get(project.projectName)?.otlpEndpoint !== undefined) {
       this.#attachOtlp(project);
       return;
     }

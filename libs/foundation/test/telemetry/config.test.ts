@@ -113,7 +113,11 @@ describe('TelemetryConfig', () => {
     expect(refused({ maxCachedTenants: 0 })).toMatch(/maxCachedTenants = 0: .*>0/);
     expect(refused({ batchConfig: { maxQueueSize: -1 } })).toMatch(/batchConfig\.maxQueueSize = -1/);
     expect(refused({ batchConfig: 7 })).toMatch(/batchConfig = 7/);
-    expect(refused({ batchConfig: { maxQueueSize: 1 } })).toMatch(/maxExportBatchSize = 512.*maxQueueSize \(1\)/);
+    expect(refused({ batchConfig: { maxQueueSize: 1, maxExportBatchSize: 2 } })).toMatch(
+      /maxExportBatchSize = 2.*maxQueueSize \(1\)/,
+    );
+    // A smaller queue alone contradicts nothing that was said.
+    expect(() => new TelemetryConfig({ batchConfig: { maxQueueSize: 1 } }).validate()).not.toThrow();
     expect(refused({ tenantServiceTemplate: 'x-{service}' })).toMatch(/\{tenant_id\}/);
     expect(refused({ otlpEndpoint: 'https://x', otlpUseTls: false })).toMatch(/otlpUseTls = false.*https:\/\/x/);
     expect(refused({ otlpEndpoint: 'ftp://x' })).toMatch(/http/);
@@ -283,7 +287,9 @@ describe('an error about an option that a variable set', () => {
       /"localhost:99999".*TELEMETRY_OTLP_ENDPOINT/,
     );
     expect(refusal({ OTEL_EXPORTER_OTLP_ENDPOINT: 'ftp://x' })).toMatch(/"ftp:\/\/x".*OTEL_EXPORTER_OTLP_ENDPOINT/);
-    expect(refusal({ OTEL_BSP_MAX_QUEUE_SIZE: '10' })).toMatch(/512.*maxQueueSize \(10\).*OTEL_BSP_MAX_QUEUE_SIZE\.$/);
+    expect(refusal({ OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '20' })).toMatch(
+      /20.*maxQueueSize \(10\).*OTEL_BSP_MAX_/,
+    );
     expect(refusal({ OTEL_EXPORTER_OTLP_TIMEOUT: '9999999999' })).toMatch(/9999999999.*OTEL_EXPORTER_OTLP_TIMEOUT\.$/);
     expect(refusal({ TELEMETRY_ENABLED: 'maybe' })).not.toMatch(/TELEMETRY_ENABLED.*TELEMETRY_ENABLED/);
   });

@@ -11,7 +11,12 @@ import {
   TelemetryConfig,
   type TelemetryProvider,
 } from '@cogniverse/foundation/telemetry';
-import { ManualClock, type MemoryTarget, memoryTarget } from '@cogniverse/foundation/telemetry/testing';
+import {
+  ManualClock,
+  type MemoryTarget,
+  memoryTarget,
+  startScriptedBackend,
+} from '@cogniverse/foundation/telemetry/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 let application: string;
@@ -289,5 +294,30 @@ describe('the manager and its provider', () => {
     expect(warnings.filter((warning) => warning.includes('absent'))).toHaveLength(1);
     await telemetry.shutdown(50);
     expect(telemetry.audit()).toBeNull();
+  });
+
+  it("sends a project's spans to the endpoint that it was registered with, past the provider", async () => {
+    const backend = await startScriptedBackend();
+    const target = memoryTarget();
+    const { registry } = fake((provider) => {
+      provider.target = target;
+    });
+    const telemetry = createTelemetry(new TelemetryConfig({ provider: 'fake', flushOnExit: false }), {
+      ...quiet,
+      registry,
+    });
+    telemetry.registerProject({
+      tenantId: 'acme',
+      projectName: 'tests',
+      otlpEndpoint: `${backend.httpEndpoint}/v1/traces`,
+    });
+    telemetry.span('elsewhere', { tenantId: 'acme', projectName: 'tests' }, () => undefined);
+    telemetry.span('here', { tenantId: 'acme' }, () => undefined);
+    expect(await telemetry.forceFlush(5000)).toBe(true);
+    expect(backend.acceptedSpans.map(({ span }) => span.name)).toEqual(['elsewhere']);
+    expect(target.spans.map(({ span }) => span.name)).toEqual(['here']);
+    expect(telemetry.audit()).toBeNull();
+    await telemetry.shutdown();
+    await backend.close();
   });
 });
