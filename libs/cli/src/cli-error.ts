@@ -6,5 +6,8 @@ export class CliError extends Error {
   }
 }
 
+/** A value that cannot be read and that only the command itself looks at, such as one from the environment: exit code 2. */
+export class UsageError extends CliError {}
+
 /** A command that did its work and has bad news, which it has told already: exit code 1 and not a word more. */
 export class BadNews extends Error {}

@@ -4,9 +4,16 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 
 export const DEFAULT_ENDPOINT = 'http://127.0.0.1:6006';
 
-/** The server of a command that names none. No default of the option itself: it would stand against `--data`. */
-export function defaultEndpoint(): string {
-  return process.env['COGNIVERSE_ENDPOINT'] ?? DEFAULT_ENDPOINT;
+export const DEFAULT_DATA = './.cogniverse/data';
+
+/** The server that `COGNIVERSE_ENDPOINT` names. No default of `--endpoint` itself: it would stand against `--data`. An empty variable is none. */
+export function endpointOfEnvironment(): string | undefined {
+  return process.env['COGNIVERSE_ENDPOINT'] || undefined;
+}
+
+/** The data directory of a command without `--data`. */
+export function defaultData(): string {
+  return process.env['COGNIVERSE_DATA'] || DEFAULT_DATA;
 }
 
 export interface AccessOptions {
@@ -20,11 +27,21 @@ export interface ScopeOptions {
   readonly tenant?: string;
 }
 
-/** Where to read: a server, or a data directory that no server has open. */
-export function addAccessOptions(command: Command): Command {
+const FALLBACK = ` (default, when no server was named and none runs: COGNIVERSE_DATA, else ${DEFAULT_DATA})`;
+
+/**
+ * Where to read: a server, or a data directory that no server has open. `fallback`: whether the command opens the usual directory where
+ * nothing was named and the usual server does not run; see `withStore`.
+ */
+export function addAccessOptions(command: Command, { fallback = true } = {}): Command {
   return command
     .option('--endpoint <url>', `server to ask (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`, parseEndpoint)
-    .addOption(new Option('--data <dir>', 'open this data directory instead of asking a server').conflicts('endpoint'))
+    .addOption(
+      new Option(
+        '--data <dir>',
+        `open this data directory instead of asking a server${fallback ? FALLBACK : ''}`,
+      ).conflicts('endpoint'),
+    )
     .addOption(new Option('--api-key <key>', 'key for the server').env('COGNIVERSE_API_KEY').hideHelp());
 }
 
@@ -114,6 +131,10 @@ export function parseFilter(text: string, previous: readonly AttributeFilter[] =
   const match = /^([^=!<>~]+?)\s*(!=|>=|<=|=|>|<|~)\s*(.*)$/s.exec(text);
   if (match) {
     const operator = OPERATORS[match[2]!]!;
+    // Nothing is greater than no value, and everything contains it: a slip, or what the shell left of an unquoted `>`.
+    if (match[3] === '' && operator !== 'eq' && operator !== 'ne') {
+      throw new InvalidArgumentError(`Give a value after ${match[2]}, and put the condition in quotation marks.`);
+    }
     const value = operator === 'contains' ? match[3]!.replace(/^"(.*)"$/s, '$1') : parseFilterValue(match[3]!);
     return [...previous, { key: match[1]!.trim(), operator, value }];
   }

@@ -1,7 +1,7 @@
 /** Puts the commands together and turns what goes wrong into a sentence and an exit code: 0 done, 1 failed, 2 wrong usage. */
 import { TelemetryError } from '@cogniverse/foundation/telemetry';
 import { Command, CommanderError } from 'commander';
-import { BadNews, CliError } from './cli-error.js';
+import { BadNews, CliError, UsageError } from './cli-error.js';
 import { doctorCommand } from './commands/doctor.js';
 import { projectsCommand } from './commands/projects.js';
 import { serveCommand } from './commands/serve.js';
@@ -16,6 +16,8 @@ import { ownVersion } from './version.js';
 export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+
+const USAGE_HINT = 'Run the same command with --help to see what it takes.';
 
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('cogniverse')
@@ -38,7 +40,7 @@ export function createProgram(terminal: Terminal): Command {
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
-      .showHelpAfterError('Run the same command with --help to see what it takes.')
+      .showHelpAfterError(USAGE_HINT)
       .helpOption('--help', 'show help')
       .configureOutput({
         writeOut: (text) => terminal.line(text.trimEnd()),
@@ -68,6 +70,8 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
     if (error instanceof BadNews) return EXIT_FAILED;
     terminal.note(terminal.colors.red(`error: ${describeFailure(error)}`));
-    return EXIT_FAILED;
+    if (!(error instanceof UsageError)) return EXIT_FAILED;
+    terminal.note(USAGE_HINT);
+    return EXIT_USAGE;
   }
 }

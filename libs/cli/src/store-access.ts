@@ -1,16 +1,39 @@
 /** Opens what a command reads: a server's API or a data directory, behind the same interface.   Read path: command -> [store-access] -> TelemetryStore. */
 import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { type ProjectRecord, StoreOpenError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
-import { openLocalStore, openRemoteStore } from '@cogniverse/telemetry-local';
-import { CliError } from './cli-error.js';
-import { type AccessOptions, defaultEndpoint, type ScopeOptions } from './options.js';
+import { type OpenLocalStoreOptions, openLocalStore, openRemoteStore } from '@cogniverse/telemetry-local';
+import { InvalidArgumentError } from 'commander';
+import { CliError, UsageError } from './cli-error.js';
+import {
+  type AccessOptions,
+  DEFAULT_ENDPOINT,
+  defaultData,
+  endpointOfEnvironment,
+  parseEndpoint,
+  type ScopeOptions,
+} from './options.js';
 
-export async function withStore<T>(options: AccessOptions, work: (store: TelemetryStore) => Promise<T>): Promise<T> {
-  const store =
-    options.data === undefined
-      ? openRemoteStore({ endpoint: options.endpoint ?? defaultEndpoint(), apiKey: options.apiKey })
-      : await openExisting(options.data);
+export interface StoreAccess {
+  /** Opens the usual data directory where nothing was named and nothing listens at the usual server's address. True by default. */
+  readonly fallback?: boolean;
+  /** The usual server. */
+  readonly usualEndpoint?: string;
+}
+
+/**
+ * Runs `work` with a store: the directory of `--data`, or the server of `--endpoint` or `COGNIVERSE_ENDPOINT`. Without any of these the
+ * server at the usual address, and where nothing listens there the usual data directory.
+ *
+ * Errors: `UsageError` for a variable that is no URL, `CliError` for a directory that is missing or in use, and what `work` throws.
+ */
+export async function withStore<T>(
+  options: AccessOptions,
+  work: (store: TelemetryStore) => Promise<T>,
+  access: StoreAccess = {},
+): Promise<T> {
+  const store = await openStore(options, access);
   try {
     return await work(store);
   } finally {
@@ -18,20 +41,72 @@ export async function withStore<T>(options: AccessOptions, work: (store: Telemet
   }
 }
 
-/** A directory to read must be there: a mistyped path is no new, empty store. */
-async function openExisting(directory: string): Promise<TelemetryStore> {
+async function openStore(
+  { data, endpoint = namedEndpoint(data), apiKey }: AccessOptions,
+  { fallback = true, usualEndpoint = DEFAULT_ENDPOINT }: StoreAccess,
+): Promise<TelemetryStore> {
+  if (data !== undefined) {
+    if (!existsSync(data)) {
+      throw new CliError(
+        `There is no data directory ${resolve(data)}. Correct --data, or leave it out to ask a server.`,
+      );
+    }
+    return openDataDirectory({ dataDir: data }, 'leave out --data and ask its server with --endpoint');
+  }
+  if (endpoint !== undefined || !fallback || !(await isRefused(usualEndpoint))) {
+    return openRemoteStore({ endpoint: endpoint ?? usualEndpoint, apiKey });
+  }
+  const directory = defaultData();
   if (!existsSync(directory)) {
     throw new CliError(
-      `There is no data directory ${resolve(directory)}. Correct --data, or leave it out to ask a server.`,
+      `No server answers at ${usualEndpoint}, and there is no data directory ${resolve(directory)}. ` +
+        'Start a server with "cogniverse serve", or name one with --endpoint, or a data directory with --data.',
     );
   }
+  return openDataDirectory(
+    { dataDir: directory },
+    `name the address of its server with --endpoint (it is not ${usualEndpoint})`,
+  );
+}
+
+/** Errors: `UsageError`, as for the option. */
+function namedEndpoint(data: string | undefined): string | undefined {
+  const named = endpointOfEnvironment();
+  if (data !== undefined || named === undefined) return undefined;
   try {
-    return await openLocalStore({ dataDir: directory });
+    return parseEndpoint(named);
   } catch (error) {
-    if (!(error instanceof StoreOpenError)) throw error;
-    throw new CliError(`${error.message}\nTo read through its server, give --endpoint instead of --data.`, {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new UsageError(`COGNIVERSE_ENDPOINT is "${named}". ${error.message} Or name the server with --endpoint.`, {
       cause: error,
     });
+  }
+}
+
+/** Whether surely nothing listens there. Every other trouble is for the request to tell. */
+function isRefused(endpoint: string): Promise<boolean> {
+  const { hostname, port } = new URL(endpoint);
+  return new Promise((done) => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.once('connect', () => {
+      socket.destroy();
+      done(false);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => done(error.code === 'ECONNREFUSED'));
+  });
+}
+
+/** Errors: `CliError` if another process has the directory open, with `remedy` as what else to do than to stop that. */
+export async function openDataDirectory(options: OpenLocalStoreOptions, remedy: string): Promise<TelemetryStore> {
+  try {
+    return await openLocalStore(options);
+  } catch (error) {
+    if (!(error instanceof StoreOpenError) || error.holderPid === undefined) throw error;
+    throw new CliError(
+      `The data directory ${resolve(options.dataDir)} is open in process ${error.holderPid}, and only one may have it open. ` +
+        `Stop that process, or ${remedy}.`,
+      { cause: error },
+    );
   }
 }
 

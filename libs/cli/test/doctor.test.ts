@@ -45,6 +45,14 @@ describe('cogniverse doctor', () => {
     expect(after.stdout).toContain('can be opened');
   });
 
+  it('says that the address in COGNIVERSE_ENDPOINT is no URL', async () => {
+    const env = { COGNIVERSE_ENDPOINT: 'abc', COGNIVERSE_DATA: directory.path };
+    const { code, stdout } = await cogniverse(['doctor'], { env, cwd: directory.path });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ endpoint +"abc" is no http:\/\/ or https:\/\/ URL\.\n +→ Correct COGNIVERSE_ENDPOINT/);
+    expect(stdout).toContain(`${directory.path} can be opened`);
+  });
+
   it('sees a data directory of a newer release', async () => {
     const data = join(directory.path, 'data');
     const serving = await serve(['--data', data, ...FREE_PORTS]);

@@ -1,5 +1,10 @@
 /** The reading commands, as child processes, against a real server and against its data directory. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdirSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { withStore } from '../dist/store-access.js';
 import {
   cogniverse,
   FREE_PORTS,
@@ -214,7 +219,6 @@ describe('the reading commands', () => {
     for (const args of [
       ['spans', '--project', 'nope'],
       ['stats', '--tenant', 'nope'],
-      ['tail', '--tenant', 'nope'],
     ]) {
       const { code, stdout, stderr } = await inProcess([...args, ...endpoint]);
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -229,7 +233,7 @@ describe('the reading commands', () => {
     const locked = await inProcess(['spans', '--data', directory.path]);
     expect(locked.code).toBe(1);
     expect(locked.stderr).toContain(`process ${serving.addresses.pid}`);
-    expect(locked.stderr).toContain('--endpoint');
+    expect(locked.stderr).toContain('leave out --data and ask its server with --endpoint');
 
     expect(await serving.stop()).toEqual({ code: 0, signal: null });
     // The variable that names a server does not stand in the way of --data.
@@ -242,6 +246,51 @@ describe('the reading commands', () => {
     const byVariable = await cogniverse(['trace', FIRST], { env: { COGNIVERSE_ENDPOINT: serving.addresses.http } });
     expect(byVariable).toEqual(remote);
     expect(direct.code).toBe(0);
+  });
+
+  describe('without --endpoint and --data', () => {
+    afterEach(() => vi.unstubAllEnvs());
+    const names = async (store: TelemetryStore) => (await store.listProjects()).map(({ name }) => name);
+    const both = ['cogniverse-acme-search', 'cogniverse-globex-search'];
+
+    /** An address where nothing listens. */
+    async function closedAddress(): Promise<string> {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      await new Promise((resolve) => server.close(resolve));
+      return `http://127.0.0.1:${port}`;
+    }
+
+    it('asks the usual server, whatever directory there is', async () => {
+      vi.stubEnv('COGNIVERSE_DATA', join(directory.path, 'nope'));
+      expect(await withStore({}, names, { usualEndpoint: serving.addresses.http })).toEqual(both);
+    });
+
+    it('opens the directory of COGNIVERSE_DATA when no server listens there', async () => {
+      const usualEndpoint = await closedAddress();
+      vi.stubEnv('COGNIVERSE_DATA', directory.path);
+      await expect(withStore({}, names, { usualEndpoint })).rejects.toThrow(
+        `open in process ${serving.addresses.pid}, and only one may have it open. Stop that process, or name the address of its server with --endpoint (it is not ${usualEndpoint}).`,
+      );
+      const empty = join(directory.path, 'empty');
+      mkdirSync(empty);
+      vi.stubEnv('COGNIVERSE_DATA', empty);
+      expect(await withStore({}, names, { usualEndpoint })).toEqual([]);
+      // Not for `tail`, nor for a server that was named.
+      await expect(withStore({}, names, { usualEndpoint, fallback: false })).rejects.toThrow('No answer');
+      await expect(withStore({ endpoint: usualEndpoint }, names)).rejects.toThrow('No answer');
+      vi.stubEnv('COGNIVERSE_ENDPOINT', usualEndpoint);
+      await expect(withStore({}, names, { usualEndpoint: serving.addresses.http })).rejects.toThrow('No answer');
+      vi.stubEnv('COGNIVERSE_ENDPOINT', '');
+      expect(await withStore({}, names, { usualEndpoint: serving.addresses.http })).toEqual(both);
+    });
+
+    it('names both remedies when there is neither', async () => {
+      vi.stubEnv('COGNIVERSE_DATA', join(directory.path, 'nope'));
+      const failed = withStore({}, names, { usualEndpoint: await closedAddress() });
+      await expect(failed).rejects.toThrow(/nope\. .*with --endpoint, or a data directory with --data\./);
+    });
   });
 
   it('does not make an empty store of a mistyped directory', async () => {

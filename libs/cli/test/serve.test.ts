@@ -1,10 +1,11 @@
 /** `cogniverse serve`: its first line, its configuration file, its end; and `tail`, which watches it. */
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cogniverse, FREE_PORTS, inProcess, MAIN, send, serve, temporaryDirectory } from './command-line.js';
 
@@ -65,14 +66,32 @@ describe('cogniverse serve', () => {
     const serving = await serve(['--data', directory.path, ...FREE_PORTS]);
     const second = await cogniverse(['serve', '--data', directory.path, ...FREE_PORTS]);
     expect(second.code).toBe(1);
-    expect(second.stderr).toContain(`process ${serving.addresses.pid}`);
+    expect(second.stderr).toContain(`open in process ${serving.addresses.pid}`);
+    expect(second.stderr).toContain('Stop that process, or use another directory with --data.');
+    expect(second.stderr).not.toContain('endpoint');
     await serving.stop();
   });
 
-  it('refuses an address that others can reach', async () => {
-    const { code, stderr } = await cogniverse(['serve', '--data', directory.path, '--host', '0.0.0.0', ...FREE_PORTS]);
+  it('refuses an address that others can reach, before it makes a directory', async () => {
+    const data = join(directory.path, 'data');
+    const { code, stderr } = await cogniverse(['serve', '--data', data, '--host', '0.0.0.0', ...FREE_PORTS]);
     expect(code).toBe(1);
-    expect(stderr).toContain('0.0.0.0');
+    expect(stderr).toContain('(--host) is "0.0.0.0"');
+    expect(existsSync(data)).toBe(false);
+  });
+
+  it('names the option of a key that cannot be read as one', async () => {
+    const cert = fileURLToPath(new URL('../../server/test/fixtures/localhost-cert.pem', import.meta.url));
+    const key = join(directory.path, 'key.pem');
+    writeFileSync(key, 'no key');
+    const data = join(directory.path, 'data');
+    const args = ['serve', '--data', data, '--tls-cert', cert, '--tls-key', key, ...FREE_PORTS];
+    const { code, stdout, stderr } = await cogniverse(args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /^error: .*\(--tls-key\) holds no private key that can be used .*\. Give a PEM private key.*\n$/,
+    );
+    expect(existsSync(data)).toBe(false);
   });
 
   it('takes options from a file; the command line wins', async () => {
@@ -90,6 +109,10 @@ describe('cogniverse serve', () => {
     ['{"port": true}', '"port" is true; give a text or a number'],
     ['{"allowed-host": "x"}', 'give a list of texts'],
     ['{"json": 1}', 'give true or false'],
+    ['{"host": "0.0.0.0"}', '(--host) is "0.0.0.0"'],
+    ['{"store": {"memoryLimit": 5}}', 'serve.json, "store": '],
+    ['{"store": {"memoryLimit": 5}}', '"memoryLimit" is not known; give one of memoryLimitMb, threads,'],
+    ['{"store": {"threads": 0}}', 'threads: '],
     ['[]', 'must hold one JSON object'],
     ['{', 'no valid JSON'],
   ])('refuses the configuration %s', async (text, message) => {
@@ -111,6 +134,24 @@ describe('cogniverse serve', () => {
     ]);
     expect(code).toBe(1);
     expect(stderr).toContain('--tls-key');
+  });
+
+  it('is watched by tail for a tenant that has no spans yet', async () => {
+    const serving = await serve(['--data', directory.path, ...FREE_PORTS]);
+    const args = ['tail', '--tenant', 'later', '--endpoint', serving.addresses.http, '--json', '--interval', '50'];
+    const tail = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const line = (stream: NodeJS.ReadableStream) =>
+      new Promise<string>((resolve) => createInterface({ input: stream }).once('line', resolve));
+    const [said, printed] = [line(tail.stderr), line(tail.stdout)];
+    expect(await said).toBe('No span of tenant "later" is stored yet. Waiting; Ctrl-C ends.');
+    await send(serving.addresses.otlpHttp, new Date(), [
+      { tenant: 'later', name: 'came', traceId: '1'.repeat(32), spanId: '2'.repeat(16), start: 0, duration: 1 },
+    ]);
+    expect(JSON.parse(await printed)).toMatchObject({ tenantId: 'later', name: 'came' });
+    const ended = new Promise((resolve) => tail.once('close', resolve));
+    tail.kill('SIGINT');
+    expect(await ended).toBe(0);
+    await serving.stop();
   });
 
   it('is watched by tail: old spans, then each new one once, also of a tenant that comes later', async () => {

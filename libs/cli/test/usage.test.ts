@@ -1,6 +1,6 @@
 /** Help, wrong usage, exit codes, colours: what holds for every command. */
 import { InvalidArgumentError } from 'commander';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { wantsColors } from '../dist/format/terminal.js';
 import { duration, fit, safe } from '../dist/format/text.js';
 import { parseFilter, parseSince } from '../dist/options.js';
@@ -29,6 +29,8 @@ describe('usage', () => {
     [['spans', '--limit', '0']],
     [['spans', '--since', 'yesterday']],
     [['spans', '--filter', '=5']],
+    [['spans', '--filter', '']],
+    [['spans', '--filter', 'a>']],
     [['spans', '--status', 'bad']],
     [['spans', '--endpoint', 'not a url']],
     [['spans', '--endpoint', 'http://127.0.0.1:1', '--data', '.']],
@@ -41,6 +43,29 @@ describe('usage', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^error: /);
     expect(stderr).toContain('--help');
+  });
+
+  it.each([
+    ['a>', 'after >'],
+    ['a<=', 'after <='],
+    ['a~', 'after ~'],
+    ['', 'key=value'],
+    ['=x', 'key=value'],
+  ])('names the condition --filter %j that it cannot read', async (condition, message) => {
+    const { stderr } = await inProcess(['spans', '--filter', condition]);
+    expect(stderr).toContain(`'--filter <condition>' argument '${condition}' is invalid`);
+    expect(stderr).toContain(message);
+  });
+
+  describe('COGNIVERSE_ENDPOINT that is no URL', () => {
+    afterEach(() => vi.unstubAllEnvs());
+    it.each(['projects', 'spans', 'stats', 'tail'])('is wrong usage of %s, which names it', async (command) => {
+      vi.stubEnv('COGNIVERSE_ENDPOINT', 'abc');
+      const { code, stdout, stderr } = await inProcess([command]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(/^error: COGNIVERSE_ENDPOINT is "abc"\. Give a URL.* --endpoint/);
+      expect(stderr).toContain('--help');
+    });
   });
 
   it('gives the exit code to the shell, and keeps colours out of a pipe', async () => {

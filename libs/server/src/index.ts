@@ -1,5 +1,5 @@
 /** `@cogniverse/server`: OTLP in, read API out, in front of any `TelemetryStore`. */
 export { ServerLedger, type ServerLedgerSnapshot, type TenantCounts } from './server-ledger.js';
 export { createStderrLogger, formatLogLine, type LogFields, type LogLevel, type ServerLogger } from './server-log.js';
-export { type ServerOptions, serverOptionsSchema } from './server-options.js';
+export { parseServerOptions, type ServerOptions, type ServerSettings, serverOptionsSchema } from './server-options.js';
 export { type RunningServer, type StartServerOptions, startServer } from './start-server.js';

@@ -1,6 +1,7 @@
 /**
  * Every option of the server, once: meaning, unit, limit, default.   Control path: caller -> [server-options] -> startServer.
  */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { ConfigurationError } from '@cogniverse/foundation/telemetry';
 import { z } from 'zod';
 
@@ -80,11 +81,37 @@ export function parseServerOptions(options: ServerOptions): ServerSettings {
   const settings = parsed.data;
   if (!isLoopbackName(settings.host)) {
     throw new ConfigurationError(
-      `Server option "host" is "${settings.host}", which other machines can reach, and this server has no access keys yet. ` +
+      `Server option "host" (--host) is "${settings.host}", which other machines can reach, and this server has no access keys yet. ` +
         `Use "127.0.0.1", "localhost" or "::1", and put a proxy that authenticates in front of it for access from elsewhere.`,
     );
   }
+  if (settings.tls !== undefined) checkTls(settings.tls);
   return settings;
+}
+
+function checkTls({ cert, key }: { cert: string; key: string }): void {
+  const certificate = usable(() => new X509Certificate(cert), {
+    problem: 'Server option "tls.cert" (--tls-cert) holds no certificate that can be used',
+    remedy: 'Give a PEM certificate.',
+  });
+  const privateKey = usable(() => createPrivateKey(key), {
+    problem: 'Server option "tls.key" (--tls-key) holds no private key that can be used',
+    remedy: 'Give a PEM private key without a passphrase.',
+  });
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new ConfigurationError(
+      'Server option "tls.key" (--tls-key) holds the key of another certificate than "tls.cert" (--tls-cert). ' +
+        'Give the key that the certificate was made for; of several certificates in a file its own comes first.',
+    );
+  }
+}
+
+function usable<T>(read: () => T, { problem, remedy }: { problem: string; remedy: string }): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ConfigurationError(`${problem} (${(error as Error).message}). ${remedy}`, { cause: error });
+  }
 }
 
 function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {

@@ -6,6 +6,7 @@ it('shows these names and no others', () => {
     'ServerLedger',
     'createStderrLogger',
     'formatLogLine',
+    'parseServerOptions',
     'serverOptionsSchema',
     'startServer',
   ]);

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
@@ -23,13 +24,32 @@ describe('options', () => {
     [{ allowedHosts: [''] }, '"allowedHosts.0"'],
     [{ limits: { maxWireBytes: 0 } }, '"limits.maxWireBytes" is 0'],
     [{ prot: 1 }, '"prot"'],
-    [{ host: '0.0.0.0' }, '"host" is "0.0.0.0", which other machines can reach'],
+    [{ host: '0.0.0.0' }, '"host" (--host) is "0.0.0.0", which other machines can reach'],
     [{ host: '::' }, 'which other machines can reach'],
     [{ host: '192.168.1.5' }, 'which other machines can reach'],
     [{ host: '127.0.0.1.evil.test' }, 'which other machines can reach'],
   ])('%j are refused, naming field and value', async (options, message) => {
     const started = startServer({ store: noStore, logger: silent, port: 0, otlpPort: 0, grpcPort: 0, ...options });
     await expect(started).rejects.toMatchObject({ code: 'configuration', message: expect.stringContaining(message) });
+  });
+
+  const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
+  const cert = fixture('localhost-cert.pem');
+  const key = fixture('localhost-key.pem');
+  const otherKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+    type: 'pkcs8',
+    format: 'pem',
+  }) as string;
+  it.each([
+    [{ cert, key: 'secret' }, '"tls.key" (--tls-key) holds no private key'],
+    [{ cert: 'none', key }, '"tls.cert" (--tls-cert) holds no certificate'],
+    [{ cert, key: otherKey }, '"tls.key" (--tls-key) holds the key of another certificate'],
+  ])('a certificate or key that cannot be used is refused, naming the option (%#)', async (tls, message) => {
+    const started = startServer({ store: noStore, logger: silent, port: 0, otlpPort: 0, grpcPort: 0, tls });
+    await expect(started).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining(message),
+    });
   });
 
   it('never repeats key material', async () => {

@@ -95,7 +95,15 @@ export type LocalStoreOptions = z.input<typeof localStoreSchema>;
 export function parseLocalStoreOptions(options: LocalStoreOptions): LocalStoreConfig {
   const parsed = localStoreSchema.safeParse(options);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
+  const problems = parsed.error.issues.map((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? `${issue.keys.map((key) => `"${key}"`).join(', ')} is not known; give one of ${Object.keys(
+          localStoreSchema.shape,
+        )
+          .filter((key) => !(key in options))
+          .join(', ')}`
+      : `${issue.path.join('.') || 'options'}: ${issue.message}`,
+  );
   throw new ConfigurationError(
     `The options of the embedded store cannot be used: ${problems.join('; ')}. Correct them, or leave them out.`,
   );

@@ -114,6 +114,7 @@ export class StoreLock {
         `The data directory is open in process ${holder.pid}${holder.pid === process.pid ? ' (this one)' : ''}. ` +
           'Only one process may have it open: read and write through that process by setting "endpoint" ' +
           '(for example http://127.0.0.1:6006), or stop it first.',
+        { holderPid: holder.pid },
       );
     }
     // Renamed before it is removed: of two that see the same stale lock one gets it, and a fresh lock is put back.

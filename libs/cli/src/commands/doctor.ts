@@ -10,12 +10,20 @@ import type { Finding } from '../doctor/finding.js';
 import { jsonLine } from '../format/json.js';
 import type { Terminal } from '../format/terminal.js';
 import { count, safe } from '../format/text.js';
-import { addExamples, addJsonOption, defaultEndpoint, parseEndpoint } from '../options.js';
+import {
+  addExamples,
+  addJsonOption,
+  DEFAULT_DATA,
+  DEFAULT_ENDPOINT,
+  defaultData,
+  endpointOfEnvironment,
+  parseEndpoint,
+} from '../options.js';
 import { ownVersion } from '../version.js';
 
 interface DoctorOptions {
-  readonly endpoint: string;
-  readonly data: string;
+  readonly endpoint?: string;
+  readonly data?: string;
   readonly json?: boolean;
 }
 
@@ -31,8 +39,12 @@ export function doctorCommand(terminal: Terminal): Command {
     .description(
       'Check Node, versions, environment, server, clock, disk and data directory; say what to do about each finding.',
     )
-    .option('--endpoint <url>', 'server to check', parseEndpoint, defaultEndpoint())
-    .option('--data <dir>', 'data directory to check', process.env['COGNIVERSE_DATA'] ?? './.cogniverse/data');
+    .option(
+      '--endpoint <url>',
+      `server to check (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`,
+      parseEndpoint,
+    )
+    .option('--data <dir>', `data directory to check (default: COGNIVERSE_DATA, else ${DEFAULT_DATA})`);
   addJsonOption(command);
   addExamples(command, 'cogniverse doctor', 'cogniverse doctor --endpoint http://127.0.0.1:6006 --json');
   return command.action(async (options: DoctorOptions) => {
@@ -41,8 +53,8 @@ export function doctorCommand(terminal: Terminal): Command {
       checkPackages(ownVersion()),
       ...checkEnvironment(process.env),
       ...checkApplication(process.cwd(), process.env),
-      ...(await checkEndpoint(options.endpoint)),
-      ...(await checkData(options.data)),
+      ...(await checkEndpoint(options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT)),
+      ...(await checkData(options.data ?? defaultData())),
     ];
     for (const finding of findings) {
       if (options.json) terminal.line(jsonLine(finding));

@@ -1,17 +1,19 @@
 /** `cogniverse serve`: OTLP in, read API out, over a data directory.   Control path: shell -> [serve] -> store and server. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { ConfigurationError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { RunningServer } from '@cogniverse/server';
-import { type OpenLocalStoreOptions, openLocalStore } from '@cogniverse/telemetry-local';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import type { OpenLocalStoreOptions } from '@cogniverse/telemetry-local';
+import { Command, InvalidArgumentError, type Option } from 'commander';
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
-import { addExamples, parsePort } from '../options.js';
+import { addExamples, DEFAULT_DATA, defaultData, parsePort } from '../options.js';
+import { openDataDirectory } from '../store-access.js';
 
 type StoreTuning = Omit<OpenLocalStoreOptions, 'dataDir' | 'report'>;
 
 interface ServeOptions {
-  readonly data: string;
+  readonly data?: string;
   readonly host: string;
   readonly port: number;
   readonly otlpPort: number;
@@ -94,6 +96,16 @@ function parseConfigValue(path: string, key: string, option: Option, value: unkn
   }
 }
 
+/** Errors: `CliError` naming the configuration file that holds a bad option of the store, or the process that has the directory open. */
+async function openTunedStore(options: OpenLocalStoreOptions, configFile: string | undefined): Promise<TelemetryStore> {
+  try {
+    return await openDataDirectory(options, 'use another directory with --data');
+  } catch (error) {
+    if (!(error instanceof ConfigurationError) || configFile === undefined) throw error;
+    throw new CliError(`${configFile}, "store": ${error.message}`, { cause: error });
+  }
+}
+
 function readPem(path: string, option: string): string {
   try {
     return readFileSync(path, 'utf8');
@@ -130,7 +142,7 @@ function announce(terminal: Terminal, server: RunningServer, dataDir: string, js
 export function serveCommand(terminal: Terminal): Command {
   const command = new Command('serve')
     .description('Take OTLP in, store it durably, and answer reads. Runs until SIGTERM or Ctrl-C.')
-    .addOption(new Option('--data <dir>', 'data directory').env('COGNIVERSE_DATA').default('./.cogniverse/data'))
+    .option('--data <dir>', `data directory (default: COGNIVERSE_DATA, else ${DEFAULT_DATA})`)
     .option('--host <name>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'HTTP: OTLP, read API, health, metrics; 0 for any free port', parsePort, 6006)
     .option('--otlp-port <n>', 'OTLP over HTTP; 0 for any free port', parsePort, 4318)
@@ -160,20 +172,24 @@ export function serveCommand(terminal: Terminal): Command {
       options.tlsCert === undefined || options.tlsKey === undefined
         ? undefined
         : { cert: readPem(options.tlsCert, '--tls-cert'), key: readPem(options.tlsKey, '--tls-key') };
-    const dataDir = resolve(options.data);
+    const dataDir = resolve(options.data ?? defaultData());
     const stopped = nextStopSignal();
     // Loaded here: no other command needs the server's code.
-    const { createStderrLogger, startServer } = await import('@cogniverse/server');
-    const store = await openLocalStore({ ...storeTuning, dataDir });
+    const { createStderrLogger, parseServerOptions, startServer } = await import('@cogniverse/server');
+    // Before the store is opened: a mistake in an option leaves no directory behind.
+    const settings = parseServerOptions({
+      host: options.host,
+      port: options.port,
+      otlpPort: options.otlpPort,
+      grpcPort: options.grpcPort,
+      allowedHosts: options.allowedHost ?? [],
+      tls,
+    });
+    const store = await openTunedStore({ ...storeTuning, dataDir }, configFile);
     try {
       const server = await startServer({
+        ...settings,
         store,
-        host: options.host,
-        port: options.port,
-        otlpPort: options.otlpPort,
-        grpcPort: options.grpcPort,
-        allowedHosts: options.allowedHost ?? [],
-        tls,
         logger: createStderrLogger(terminal.isInteractive ? 'warn' : 'info'),
       });
       announce(terminal, server, dataDir, options.json);

@@ -9,7 +9,7 @@ import {
 import { Command } from 'commander';
 import { jsonLine } from '../format/json.js';
 import type { Terminal } from '../format/terminal.js';
-import { fit } from '../format/text.js';
+import { fit, safe } from '../format/text.js';
 import {
   type AccessOptions,
   addAccessOptions,
@@ -19,7 +19,7 @@ import {
   parseCount,
   type ScopeOptions,
 } from '../options.js';
-import { findProjects, withStore } from '../store-access.js';
+import { withStore } from '../store-access.js';
 import { addSpanFilterOptions, type SpanFilterOptions, spanFilters, spanRow } from './spans.js';
 
 interface TailOptions extends AccessOptions, ScopeOptions, SpanFilterOptions {
@@ -77,6 +77,12 @@ function print(terminal: Terminal, span: SpanRecord, json: boolean | undefined):
   );
 }
 
+function waitingFor({ project, tenant }: ScopeOptions): string {
+  const what = project === undefined ? '' : ` in project "${safe(project)}"`;
+  const whose = tenant === undefined ? '' : ` of tenant "${safe(tenant)}"`;
+  return `No span${what}${whose} is stored yet. Waiting; Ctrl-C ends.`;
+}
+
 /** Resolves after `millis`, or at once when the signal comes. */
 function pause(millis: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -98,21 +104,21 @@ export function tailCommand(terminal: Terminal): Command {
   command
     .option('--lines <n>', 'begin with the last n spans of each project', parseCount, 10)
     .option('--interval <ms>', 'ask this often, in milliseconds', parseCount, 1000);
-  addAccessOptions(command);
+  // A directory has no new spans while we have it open, and could not be served.
+  addAccessOptions(command, { fallback: false });
   addJsonOption(command);
   addExamples(command, 'cogniverse tail --tenant acme', 'cogniverse tail --status ERROR --json');
-  return command.action((options: TailOptions) =>
-    withStore(options, async (store) => {
+  return command.action((options: TailOptions) => {
+    const watch = async (store: TelemetryStore) => {
       const stop = new AbortController();
       const onSignal = () => stop.abort();
       process.once('SIGINT', onSignal);
       process.once('SIGTERM', onSignal);
       const seen = new Map<string, bigint>();
       for (let first = true; !stop.signal.aborted; first = false) {
-        // A tenant that is not there yet may come while we watch.
-        const projects = first
-          ? await findProjects(store, options)
-          : await store.listProjects({ tenantId: options.tenant, name: options.project });
+        // A tenant or project that is not there yet may come while we watch.
+        const projects = await store.listProjects({ tenantId: options.tenant, name: options.project });
+        if (first && projects.length === 0) terminal.note(waitingFor(options));
         const arrived: StoredSpan[] = [];
         for (const project of projects) {
           const after = seen.get(project.id) ?? -1n;
@@ -132,6 +138,7 @@ export function tailCommand(terminal: Terminal): Command {
       }
       process.removeListener('SIGINT', onSignal);
       process.removeListener('SIGTERM', onSignal);
-    }),
-  );
+    };
+    return withStore(options, watch, { fallback: false });
+  });
 }

@@ -44,11 +44,10 @@ export async function checkData(directory: string): Promise<Finding[]> {
     findings.push(ok('data', `${path} can be opened.`));
   } catch (error) {
     if (!(error instanceof StoreOpenError)) throw error;
-    const inUse = /process (\d+)/.exec(error.message);
     findings.push(
-      inUse
-        ? ok('data', `${path} is open in process ${inUse[1]}, presumably its server.`)
-        : failure('data', error.message, 'Correct that, or use another directory with --data.'),
+      error.holderPid === undefined
+        ? failure('data', error.message, 'Correct that, or use another directory with --data.')
+        : ok('data', `${path} is open in process ${error.holderPid}, presumably its server.`),
     );
   }
   return findings;

@@ -14,7 +14,17 @@ export function clockSkewMillis(serverDate: string, sentMillis: number, received
   return Math.abs(skew) <= TOLERATED_SKEW_MILLIS + (receivedMillis - sentMillis) / 2 ? undefined : Math.round(skew);
 }
 
-export async function checkEndpoint(endpoint: string): Promise<Finding[]> {
+export async function checkEndpoint(address: string): Promise<Finding[]> {
+  const endpoint = address.replace(/\/+$/, '');
+  if (!/^https?:\/\//i.test(endpoint) || !URL.canParse(endpoint)) {
+    return [
+      failure(
+        'endpoint',
+        `"${endpoint}" is no http:// or https:// URL.`,
+        'Correct COGNIVERSE_ENDPOINT or --endpoint, for example to http://127.0.0.1:6006.',
+      ),
+    ];
+  }
   const sent = Date.now();
   let response: Response;
   let body: string;

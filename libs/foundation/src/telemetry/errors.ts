@@ -66,4 +66,10 @@ export class ExperimentNotFoundError extends TelemetryError {
 /** The data directory cannot be used: locked by another process, damaged, or of a newer format. */
 export class StoreOpenError extends TelemetryError {
   readonly code = 'store_open';
+  /** Process that has the directory open, when that is the reason. */
+  readonly holderPid: number | undefined;
+  constructor(message: string, options?: ErrorOptions & { readonly holderPid?: number }) {
+    super(message, options);
+    this.holderPid = options?.holderPid;
+  }
 }
