@@ -30,7 +30,7 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import { type DuckDBAppender, DuckDBBlobValue, type DuckDBConnection } from '@duckdb/node-api';
 import type { SqlParameters, SqlRows } from '../database.js';
-import { requireKnownFields } from '../query/query-input.js';
+import { hexId, requireKnownFields } from '../query/query-input.js';
 import { SqlBuilder } from '../query/sql-builder.js';
 import { jsonObject } from '../stores/json-value.js';
 import { CommitQueue } from './commit-queue.js';
@@ -171,7 +171,7 @@ export class MetaStore {
 
   async getAnnotations(query: Parameters<TelemetryStore['getAnnotations']>[0]): Promise<Annotation[]> {
     const { project, annotationNames } = query;
-    const spanIds = [...new Set(query.spanIds.map((id) => id.toLowerCase()))];
+    const spanIds = [...new Set(query.spanIds.map((id) => hexId(id, 8, 'spanIds')))];
     const found: Annotation[] = [];
     for (let start = 0; start < spanIds.length; start += IDS_PER_STATEMENT) {
       const sql = new SqlBuilder();

@@ -146,7 +146,7 @@ const FIELDS = [
  * Order: by time, then by metric as asked, then by group.
  */
 export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): Promise<MetricPoint[]> {
-  requireKnownFields(query, FIELDS, 'A metric query');
+  requireKnownFields(query, FIELDS, '');
   const project = requireProject(query.project);
   if (!Array.isArray(query.metricNames) || query.metricNames.length === 0 || query.metricNames.length > MAX_METRICS) {
     throw new InvalidQueryError(`metricNames must list 1 to ${MAX_METRICS} metrics.`);

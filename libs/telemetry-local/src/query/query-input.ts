@@ -30,6 +30,15 @@ export function textList(value: unknown, field: string): string[] {
   return list.map((entry) => requireText(entry, field));
 }
 
+/** In lower case. */
+export function hexId(value: unknown, bytes: number, field: string): string {
+  const id = requireText(value, field).toLowerCase();
+  if (id.length !== 2 * bytes || !/^[0-9a-f]*$/.test(id)) {
+    throw new InvalidQueryError(`${field} is ${shown(value)}; it must be an id of ${2 * bytes} hex digits.`);
+  }
+  return id;
+}
+
 export function oneOf<T extends string>(value: unknown, allowed: readonly T[], field: string): T {
   if (!allowed.includes(value as T)) {
     throw new InvalidQueryError(`${field} is ${shown(value)}; it must be one of ${allowed.join(', ')}.`);
@@ -37,13 +46,13 @@ export function oneOf<T extends string>(value: unknown, allowed: readonly T[], f
   return value as T;
 }
 
-/** A mistyped field would quietly ask for something else: it is refused, as the server refuses it. */
-export function requireKnownFields(value: object, known: readonly string[], what: string): void {
-  for (const field of Object.keys(value)) {
-    if (!known.includes(field)) {
-      throw new InvalidQueryError(`${what} has no field ${shown(field)}. It takes ${known.join(', ')}.`);
-    }
-  }
+/** A mistyped field would quietly ask for something else: it is refused, as the server refuses it. `field`: where it stands, empty for the query itself. */
+export function requireKnownFields(value: object, known: readonly string[], field: string): void {
+  const unknown = Object.keys(value).filter((key) => !known.includes(key));
+  if (unknown.length === 0) return;
+  throw new InvalidQueryError(
+    `Unknown ${unknown.length === 1 ? 'key' : 'keys'} ${unknown.map(shown).join(', ')}${field === '' ? '' : ` in ${field}`}; known are ${known.join(', ')}.`,
+  );
 }
 
 export function pageLimit(value: unknown, fallback: number): number {

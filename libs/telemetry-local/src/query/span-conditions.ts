@@ -4,7 +4,7 @@
 import { InvalidQueryError, type ProjectRef, type SpanFilters } from '@cogniverse/foundation/telemetry';
 import { DuckDBBlobValue } from '@duckdb/node-api';
 import { attributeConditionSql } from './attribute-condition.js';
-import { oneOf, requireText, shown, textList } from './query-input.js';
+import { hexId, oneOf, requireKnownFields, requireText, shown, textList } from './query-input.js';
 import type { SqlBuilder } from './sql-builder.js';
 
 const STATUS_CODES = ['UNSET', 'OK', 'ERROR'] as const;
@@ -27,16 +27,13 @@ export function projectCondition(project: ProjectRef, sql: SqlBuilder): string {
   return `${tenant} AND project = ${sql.bind(project.name)}`;
 }
 
-/** Ids as they are stored. Upper case is taken; what can be no id matches nothing, which is an answer and no error. */
-function blobs(ids: readonly string[], bytes: number): DuckDBBlobValue[] {
-  return ids
-    .map((id) => id.toLowerCase())
-    .filter((id) => id.length === bytes * 2 && /^[0-9a-f]*$/.test(id))
-    .map((id) => new DuckDBBlobValue(Buffer.from(id, 'hex')));
+/** Ids as they are stored. Upper case is taken. Errors: `InvalidQueryError` for what can be no id. */
+function blobs(value: unknown, bytes: number, field: string): DuckDBBlobValue[] {
+  return textList(value, field).map((id) => new DuckDBBlobValue(Buffer.from(hexId(id, bytes, field), 'hex')));
 }
 
 export function traceIdCondition(value: unknown, sql: SqlBuilder): string {
-  return sql.anyOf('trace_id', blobs(textList(value, 'filters.traceId'), 16));
+  return sql.anyOf('trace_id', blobs(value, 16, 'filters.traceId'));
 }
 
 /** Errors: `InvalidQueryError` for an unknown filter, or one with a value that does not fit. */
@@ -45,7 +42,7 @@ export function filterConditions(filters: SpanFilters | undefined, sql: SqlBuild
   if (typeof filters !== 'object' || filters === null) {
     throw new InvalidQueryError(`filters is ${shown(filters)}; it must be an object.`);
   }
-  for (const key of Object.keys(filters)) oneOf(key, KNOWN, 'A filter');
+  requireKnownFields(filters, KNOWN, 'filters');
   const conditions: string[] = [];
   if (filters.name !== undefined) conditions.push(sql.anyOf('name', textList(filters.name, 'filters.name')));
   if (filters.status !== undefined) {
@@ -60,11 +57,13 @@ export function filterConditions(filters: SpanFilters | undefined, sql: SqlBuild
   }
   if (filters.traceId !== undefined) conditions.push(traceIdCondition(filters.traceId, sql));
   if (filters.spanId !== undefined) {
-    conditions.push(sql.anyOf('span_id', blobs(textList(filters.spanId, 'filters.spanId'), 8)));
+    conditions.push(sql.anyOf('span_id', blobs(filters.spanId, 8, 'filters.spanId')));
   }
   if (filters.parentId === null || filters.rootOnly === true) conditions.push('parent_id IS NULL');
   if (typeof filters.parentId === 'string' || (filters.parentId !== undefined && filters.parentId !== null)) {
-    conditions.push(sql.anyOf('parent_id', blobs([requireText(filters.parentId, 'filters.parentId')], 8)));
+    conditions.push(
+      sql.anyOf('parent_id', blobs(requireText(filters.parentId, 'filters.parentId'), 8, 'filters.parentId')),
+    );
   }
   if (filters.rootOnly !== undefined && typeof filters.rootOnly !== 'boolean') {
     throw new InvalidQueryError(`filters.rootOnly is ${shown(filters.rootOnly)}; it must be true or false.`);

@@ -79,7 +79,7 @@ function compareRows(a: DuckDBValue[], b: DuckDBValue[], sort: string, order: st
 
 /** Errors: `InvalidQueryError` for what cannot be asked, `BackendUnavailableError` if it took too long. */
 export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Promise<Page<StoredSpan>> {
-  requireKnownFields(query, FIELDS, 'A span query');
+  requireKnownFields(query, FIELDS, '');
   const project = projectKey(requireProject(query.project));
   const limit = pageLimit(query.limit, 1000);
   const sort = oneOf(query.sort ?? 'start_time', SORTS, 'sort');

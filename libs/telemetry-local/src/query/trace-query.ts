@@ -49,7 +49,7 @@ function afterCursor(cursor: Cursor): string {
 
 /** Errors: `InvalidQueryError` for what cannot be asked, `BackendUnavailableError` if it took too long. */
 export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): Promise<Page<TraceRecord>> {
-  requireKnownFields(query, FIELDS, 'A trace query');
+  requireKnownFields(query, FIELDS, '');
   const ref = requireProject(query.project);
   const { key } = projectKey(ref);
   const limit = pageLimit(query.limit, 100);

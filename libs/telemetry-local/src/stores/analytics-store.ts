@@ -1,6 +1,13 @@
 /** Metrics over one tenant's spans.   Read path: getProvider() -> provider -> [analytics] -> store. */
-import type { AnalyticsStore, MetricPoint, MetricQuery } from '@cogniverse/foundation/telemetry';
+import {
+  type AnalyticsStore,
+  checkInput,
+  type MetricPoint,
+  type MetricQuery,
+  PROVIDER_INPUTS,
+} from '@cogniverse/foundation/telemetry';
 import type { TenantProjects } from './tenant-projects.js';
+import { checkTimeRange } from './time-range.js';
 
 export class LocalAnalyticsStore implements AnalyticsStore {
   readonly #projects: TenantProjects;
@@ -10,6 +17,8 @@ export class LocalAnalyticsStore implements AnalyticsStore {
   }
 
   async getMetrics(query: MetricQuery): Promise<MetricPoint[]> {
+    checkInput(PROVIDER_INPUTS.metricQuery, query);
+    checkTimeRange(query);
     const { project, ...rest } = query;
     return this.#projects.store.getMetrics({ ...rest, project: await this.#projects.resolve(project) });
   }

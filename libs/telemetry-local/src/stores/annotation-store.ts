@@ -4,8 +4,10 @@ import {
   type AnnotationQuery,
   type AnnotationStore,
   type AnnotatorKind,
+  checkInput,
   type EvaluationRow,
   type NewAnnotation,
+  PROVIDER_INPUTS,
   TenantMismatchError,
 } from '@cogniverse/foundation/telemetry';
 import { jsonObject } from './json-value.js';
@@ -22,6 +24,7 @@ export class LocalAnnotationStore implements AnnotationStore {
   }
 
   async addAnnotation(annotation: NewAnnotation & { project?: string | undefined }): Promise<string> {
+    checkInput(PROVIDER_INPUTS.annotation, annotation);
     const { project, metadata, ...rest } = annotation;
     const ids = await this.#projects.store.addAnnotations(await this.#projects.resolve(project), [
       { ...rest, metadata: metadata === undefined ? undefined : jsonObject(metadata, 'metadata') },
@@ -31,6 +34,7 @@ export class LocalAnnotationStore implements AnnotationStore {
 
   /** Without `project`, a span given as a record is looked up in its own. */
   async getAnnotations(query: AnnotationQuery): Promise<Annotation[]> {
+    checkInput(PROVIDER_INPUTS.annotationQuery, query);
     const idsOfProject = new Map<string, Set<string>>();
     for (const span of query.spans) {
       if (typeof span !== 'string' && span.tenantId !== undefined && span.tenantId !== this.#projects.tenantId) {
@@ -65,6 +69,7 @@ export class LocalAnnotationStore implements AnnotationStore {
     project?: string | undefined;
     annotatorKind?: AnnotatorKind | undefined;
   }): Promise<void> {
+    checkInput(PROVIDER_INPUTS.evaluations, options);
     const { evalName, evaluations, project, annotatorKind = 'LLM' } = options;
     await this.#projects.store.addAnnotations(
       await this.#projects.resolve(project),

@@ -1,10 +1,12 @@
 /** Data sets of one tenant.   Read path: getProvider() -> provider -> [datasets] -> store. */
 import {
+  checkInput,
   DatasetNotFoundError,
   type DatasetRecord,
   type DatasetRow,
   type DatasetStore,
   type NewDatasetRow,
+  PROVIDER_INPUTS,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { jsonObject } from './json-value.js';
@@ -19,6 +21,7 @@ export class LocalDatasetStore implements DatasetStore {
   }
 
   async createDataset(options: Parameters<DatasetStore['createDataset']>[0]): Promise<string> {
+    checkInput(PROVIDER_INPUTS.dataset, options);
     const { name, rows, description, metadata } = options;
     const created = await this.#store.createDataset(this.#tenantId, {
       name,
@@ -46,6 +49,7 @@ export class LocalDatasetStore implements DatasetStore {
   }
 
   async appendToDataset(name: string, rows: readonly NewDatasetRow[]): Promise<void> {
+    checkInput(PROVIDER_INPUTS.datasetRows, { rows });
     await this.#store.appendToDataset(this.#tenantId, name, rows.map(asJson));
   }
 }

@@ -1,11 +1,13 @@
 /** Experiments of one tenant and their runs.   Read path: getProvider() -> provider -> [experiments] -> store. */
 import {
+  checkInput,
   DatasetNotFoundError,
   ExperimentNotFoundError,
   type ExperimentRecord,
   type ExperimentRunRecord,
   type ExperimentStore,
   type NewExperimentRun,
+  PROVIDER_INPUTS,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { jsonObject } from './json-value.js';
@@ -20,6 +22,7 @@ export class LocalExperimentStore implements ExperimentStore {
   }
 
   async createExperiment(options: Parameters<ExperimentStore['createExperiment']>[0]): Promise<string> {
+    checkInput(PROVIDER_INPUTS.experiment, options);
     const { name, datasetName, metadata } = options;
     const created = await this.#store.createExperiment(this.#tenantId, {
       name,
@@ -30,6 +33,7 @@ export class LocalExperimentStore implements ExperimentStore {
   }
 
   async logRun(experimentId: string, run: NewExperimentRun): Promise<string> {
+    checkInput(PROVIDER_INPUTS.run, run);
     const { metadata } = run;
     const logged = await this.#store.logRun(this.#tenantId, experimentId, {
       ...run,
@@ -41,11 +45,13 @@ export class LocalExperimentStore implements ExperimentStore {
   }
 
   async logEvaluation(runId: string, evaluation: Parameters<ExperimentStore['logEvaluation']>[1]): Promise<void> {
+    checkInput(PROVIDER_INPUTS.runEvaluation, evaluation);
     await this.#store.logRunEvaluation(this.#tenantId, runId, evaluation);
   }
 
   /** Errors: `DatasetNotFoundError` if one is named that the tenant does not have. */
   async listExperiments(options: { datasetName?: string | undefined } = {}): Promise<ExperimentRecord[]> {
+    checkInput(PROVIDER_INPUTS.experimentQuery, options);
     const { datasetName } = options;
     const experiments = await this.#store.listExperiments(this.#tenantId);
     if (datasetName === undefined) return experiments;

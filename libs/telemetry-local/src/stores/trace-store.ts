@@ -1,7 +1,9 @@
 /** Spans and traces of one tenant.   Read path: getProvider() -> provider -> [traces] -> store. */
 import {
+  checkInput,
   InvalidQueryError,
   type Page,
+  PROVIDER_INPUTS,
   type SpanQuery,
   type SpanRecord,
   type TraceQuery,
@@ -9,7 +11,9 @@ import {
   type TraceStore,
   toSpanRecord,
 } from '@cogniverse/foundation/telemetry';
+import { hexId } from '../query/query-input.js';
 import type { TenantProjects } from './tenant-projects.js';
+import { checkTimeRange } from './time-range.js';
 
 /** What a store gives at most at once. */
 const PAGE_SIZE = 1000;
@@ -28,9 +32,11 @@ export class LocalTraceStore implements TraceStore {
   }
 
   async getSpanPage(query: SpanQuery = {}): Promise<Page<SpanRecord>> {
+    checkInput(PROVIDER_INPUTS.spanQuery, query);
+    checkTimeRange(query);
     const { project, limit = PAGE_SIZE, ...rest } = query;
     if (!Number.isSafeInteger(limit) || limit < 1 || limit > PAGE_SIZE) {
-      throw new InvalidQueryError(`limit: a page holds 1 to ${PAGE_SIZE} spans (given: ${limit}).`);
+      throw new InvalidQueryError(`limit is ${limit}; a page holds 1 to ${PAGE_SIZE} spans.`);
     }
     const page = await this.#projects.store.querySpans({
       ...rest,
@@ -43,7 +49,7 @@ export class LocalTraceStore implements TraceStore {
   async *iterateSpans(query: SpanQuery = {}): AsyncGenerator<SpanRecord, void, undefined> {
     let left = query.limit ?? Number.POSITIVE_INFINITY;
     if (!(left >= 1) || (left !== Number.POSITIVE_INFINITY && !Number.isSafeInteger(left))) {
-      throw new InvalidQueryError(`limit: it must be a whole number from 1 (given: ${left}).`);
+      throw new InvalidQueryError(`limit is ${left}; it must be a whole number from 1.`);
     }
     let cursor = query.cursor;
     do {
@@ -55,19 +61,27 @@ export class LocalTraceStore implements TraceStore {
   }
 
   async getSpanById(spanId: string, options: { project?: string | undefined } = {}): Promise<SpanRecord | undefined> {
-    const page = await this.getSpanPage({ project: options.project, filters: { spanId }, limit: 1 });
+    checkInput(PROVIDER_INPUTS.ofProject, options);
+    const page = await this.getSpanPage({
+      project: options.project,
+      filters: { spanId: hexId(spanId, 8, 'spanId') },
+      limit: 1,
+    });
     return page.items[0];
   }
 
   async getTraces(query: TraceQuery = {}): Promise<Page<TraceRecord>> {
+    checkInput(PROVIDER_INPUTS.traceQuery, query);
+    checkTimeRange(query);
     const { project, ...rest } = query;
     return this.#projects.store.queryTraces({ ...rest, project: await this.#projects.resolve(project) });
   }
 
   async getTrace(traceId: string, options: { project?: string | undefined } = {}): Promise<SpanRecord[]> {
+    checkInput(PROVIDER_INPUTS.ofProject, options);
     return this.getSpans({
       project: options.project,
-      filters: { traceId },
+      filters: { traceId: hexId(traceId, 16, 'traceId') },
       order: 'asc',
       limit: Number.POSITIVE_INFINITY,
     });

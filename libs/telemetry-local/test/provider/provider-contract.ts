@@ -285,7 +285,30 @@ export function describeProviderContract(
         assert.deepEqual(await between(undefined, T0 + 1n), ['0']);
         const date = new Date(Number(T0 / MILLI) + 1);
         assert.deepEqual(await between(date, new Date(date.getTime() + 1).toISOString()), ['1']);
-        assert.deepEqual(await between(T0 + 9n * MILLI, T0), []);
+      });
+
+      it('takes kinds and ids in either case', async () => {
+        const acme = await tenant();
+        const root = contractSpan({ attributes: { 'openinference.span.kind': 'chain' } });
+        const child = contractSpan({ traceId: root.traceId, parentSpanId: root.spanId, at: 1 });
+        await acme.deliver(root, child);
+        const upper = { traceId: root.traceId.toUpperCase(), spanId: root.spanId.toUpperCase() };
+        const ids = async (filters: SpanFilters) =>
+          (await acme.traces.getSpans({ filters })).map((span) => span.spanId);
+        for (const spanKind of ['chain', 'CHAIN', 'Chain', ['chain', 'llm']]) {
+          assert.deepEqual(await ids({ spanKind }), [root.spanId]);
+        }
+        assert.deepEqual(await ids({ traceId: upper.traceId }), [child.spanId, root.spanId]);
+        assert.deepEqual(await ids({ spanId: [upper.spanId] }), [root.spanId]);
+        assert.deepEqual(await ids({ parentId: upper.spanId }), [child.spanId]);
+        assert.equal((await acme.traces.getSpanById(upper.spanId))?.spanId, root.spanId);
+        assert.equal((await acme.traces.getTrace(upper.traceId)).length, 2);
+        await acme.annotations.addAnnotation({ spanId: upper.spanId, name: 'n', score: 1 });
+        const annotations = await acme.annotations.getAnnotations({ spans: [upper.spanId] });
+        assert.deepEqual(
+          annotations.map(({ spanId }) => spanId),
+          [root.spanId],
+        );
       });
 
       it('gives each span once over pages, whatever arrives between them', async () => {
@@ -377,6 +400,245 @@ export function describeProviderContract(
         }
         await assert.rejects(traces.getSpanPage({ limit: 1001 }), InvalidQueryError);
         await assert.rejects(traces.getTraces({ session: 's' } as never), InvalidQueryError);
+      });
+    });
+
+    describe('a mistake', () => {
+      type Stores = Awaited<ReturnType<typeof tenant>>;
+      /** As a program without types makes it. */
+      const sent = <T>(value: unknown) => value as T;
+      const row = { input: {} };
+
+      const mistakes: [call: string, run: (stores: Stores) => Promise<unknown>, told: RegExp][] = [
+        // Keys that do not exist.
+        [
+          'getSpans',
+          ({ traces }) => traces.getSpans(sent({ filter: { name: 'x' } })),
+          /^Unknown key "filter"; known are project, startTime, endTime, filters, limit, cursor, sort, order\.$/,
+        ],
+        [
+          'getSpans in snake case',
+          ({ traces }) => traces.getSpans(sent({ start_time: '2026-01-31', filters: {} })),
+          /^Unknown key "start_time"; known are project, startTime,/,
+        ],
+        [
+          'filters',
+          ({ traces }) => traces.getSpans(sent({ filters: { nmae: 'x', rootOnly: true } })),
+          /^Unknown key "nmae" in filters; known are name, status, spanKind,/,
+        ],
+        [
+          'a condition',
+          ({ traces }) =>
+            traces.getSpans(sent({ filters: { attributes: [{ key: 'k', operator: 'exists', not: 1 }] } })),
+          /^Unknown key "not" in filters\.attributes\.0; known are key, operator, value\.$/,
+        ],
+        [
+          'getSpanPage',
+          ({ traces }) => traces.getSpanPage(sent({ page: 1, size: 2 })),
+          /^Unknown keys "page", "size"; /,
+        ],
+        [
+          'getSpanById',
+          ({ traces }) => traces.getSpanById(hexId(8), sent({ projekt: 'p' })),
+          /"projekt"; known are project/,
+        ],
+        [
+          'getTrace',
+          ({ traces }) => traces.getTrace(hexId(16), sent({ projekt: 'p' })),
+          /"projekt"; known are project/,
+        ],
+        [
+          'getTraces',
+          ({ traces }) => traces.getTraces(sent({ filters: {} })),
+          /^Unknown key "filters"; known are project/,
+        ],
+        [
+          'getMetrics',
+          ({ analytics }) => analytics.getMetrics(sent({ metricNames: ['span_count'], bucket: 60 })),
+          /^Unknown key "bucket"; known are .*bucketSeconds/,
+        ],
+        [
+          'addAnnotation',
+          ({ annotations }) => annotations.addAnnotation(sent({ spanId: hexId(8), name: 'n', value: 1 })),
+          /^Unknown key "value"; known are spanId, name, label, score, /,
+        ],
+        [
+          'getAnnotations',
+          ({ annotations }) => annotations.getAnnotations(sent({ spans: [], names: ['n'] })),
+          /^Unknown key "names"; known are spans, project, annotationNames\.$/,
+        ],
+        [
+          'logEvaluations',
+          ({ annotations }) => annotations.logEvaluations(sent({ evalName: 'n', evaluations: [], kind: 'CODE' })),
+          /^Unknown key "kind"; known are evalName, evaluations, project, annotatorKind\.$/,
+        ],
+        [
+          'an evaluation',
+          ({ annotations }) =>
+            annotations.logEvaluations(sent({ evalName: 'n', evaluations: [{ spanId: hexId(8), value: 1 }] })),
+          /^Unknown key "value" in evaluations\.0; known are spanId, score, label, explanation\.$/,
+        ],
+        [
+          'createDataset',
+          ({ datasets }) => datasets.createDataset(sent({ name: 'd', rows: [], tenant: 'globex' })),
+          /^Unknown key "tenant"; known are name, rows, description, metadata\.$/,
+        ],
+        [
+          'a row',
+          ({ datasets }) => datasets.createDataset(sent({ name: 'd', rows: [row, { ...row, expected: {} }] })),
+          /^Unknown key "expected" in rows\.1; known are input, output, metadata\.$/,
+        ],
+        [
+          'appendToDataset',
+          ({ datasets }) => datasets.appendToDataset('d', sent([{ ...row, expected: {} }])),
+          /^Unknown key "expected" in rows\.0; /,
+        ],
+        [
+          'createExperiment',
+          ({ experiments }) => experiments.createExperiment(sent({ name: 'e', dataset: 'd' })),
+          /^Unknown key "dataset"; known are name, datasetName, metadata\.$/,
+        ],
+        [
+          'listExperiments',
+          ({ experiments }) => experiments.listExperiments(sent({ dataset: 'd' })),
+          /^Unknown key "dataset"; known are datasetName\.$/,
+        ],
+        [
+          'logRun',
+          ({ experiments }) => experiments.logRun('none', sent({ inputs: {}, outputs: {}, repetition: 2 })),
+          /^Unknown key "repetition"; known are .*repetitionNumber/,
+        ],
+        [
+          'logEvaluation',
+          ({ experiments }) => experiments.logEvaluation('none', sent({ name: 'n', value: 1 })),
+          /^Unknown key "value"; known are name, label, score, /,
+        ],
+        // Values that cannot be.
+        [
+          'no object',
+          ({ traces }) => traces.getSpanPage(sent('all')),
+          /^The request is "all"; it must be an object\.$/,
+        ],
+        [
+          'too many',
+          ({ traces }) => traces.getSpanPage({ limit: 1001 }),
+          /^limit is 1001; a page holds 1 to 1000 spans\.$/,
+        ],
+        ['no limit', ({ traces }) => traces.getSpans({ limit: 0 }), /^limit is 0; it must be a whole number from 1\.$/],
+        [
+          'too many traces',
+          ({ traces }) => traces.getTraces({ limit: 1001 }),
+          /^limit is 1001; it must be a whole number from 1 to 1000\.$/,
+        ],
+        [
+          'sort',
+          ({ traces }) => traces.getSpans(sent({ sort: 'name' })),
+          /^sort is "name"; it must be one of start_time, sequence\.$/,
+        ],
+        [
+          'status',
+          ({ traces }) => traces.getSpans(sent({ filters: { status: ['FINE'] } })),
+          /^filters\.status is \["FINE"\]; it must be one of UNSET, OK, ERROR, or a list of these\.$/,
+        ],
+        [
+          'name',
+          ({ traces }) => traces.getSpans(sent({ filters: { name: 7 } })),
+          /^filters\.name is 7; it must be a string, or a list of these\.$/,
+        ],
+        [
+          'rootOnly',
+          ({ traces }) => traces.getSpans(sent({ filters: { rootOnly: 'yes' } })),
+          /^filters\.rootOnly is "yes"; it must be true or false\.$/,
+        ],
+        [
+          'operator',
+          ({ traces }) => traces.getSpans(sent({ filters: { attributes: [{ key: 'k', operator: '>', value: 1 }] } })),
+          /^filters\.attributes\.0\.operator is ">"; it must be one of eq, ne, /,
+        ],
+        [
+          'a bare number as time',
+          ({ traces }) => traces.getTraces(sent({ startTime: 1_780_000_000 })),
+          /^startTime is 1780000000: its unit would be a guess\. /,
+        ],
+        [
+          'the bucket',
+          ({ analytics }) => analytics.getMetrics({ metricNames: ['span_count'], bucketSeconds: 0 }),
+          /^bucketSeconds is 0; it must be a number from 0\.001 to 1e9\.$/,
+        ],
+        [
+          'no metric',
+          ({ analytics }) => analytics.getMetrics({ metricNames: [] }),
+          /^metricNames is \[\]; it must name at least one metric\.$/,
+        ],
+        [
+          'the score',
+          ({ annotations }) => annotations.addAnnotation({ spanId: hexId(8), name: 'n', score: Number.NaN }),
+          /^score is NaN; it must be a finite number or null\.$/,
+        ],
+        [
+          'a name that is missing',
+          ({ annotations }) => annotations.addAnnotation(sent({ spanId: hexId(8) })),
+          /^name is missing; it must be a string\.$/,
+        ],
+        [
+          'the rows',
+          ({ datasets }) => datasets.createDataset(sent({ name: 'd', rows: row })),
+          /^rows is \{"input":\{\}\}; it must be a list\.$/,
+        ],
+        [
+          'the input',
+          ({ datasets }) => datasets.appendToDataset('d', sent([{}])),
+          /^rows\.0\.input is missing; it must be given\.$/,
+        ],
+        [
+          'the repetition',
+          ({ experiments }) => experiments.logRun('none', { inputs: {}, outputs: {}, repetitionNumber: 0 }),
+          /^repetitionNumber is 0; it must be a whole number from 1\.$/,
+        ],
+        // What nothing could ever be found by.
+        [
+          'a span id',
+          ({ traces }) => traces.getSpanById('zz'),
+          /^spanId is "zz"; it must be an id of 16 hex digits\.$/,
+        ],
+        [
+          'a trace id',
+          ({ traces }) => traces.getTrace(hexId(8)),
+          /^traceId is "\w{16}"; it must be an id of 32 hex digits\.$/,
+        ],
+        [
+          'an id of a filter',
+          ({ traces }) => traces.getSpans({ filters: { spanId: [hexId(8), 'zz'] } }),
+          /^filters\.spanId is "zz"; it must be an id of 16 hex digits\.$/,
+        ],
+        ['a parent', ({ traces }) => traces.getSpans({ filters: { parentId: '' } }), /^filters\.parentId is ""; /],
+        [
+          'annotations of',
+          ({ annotations }) => annotations.getAnnotations({ spans: ['zz'] }),
+          /"zz"; it must be an id of 16/,
+        ],
+        [
+          'a range that ends before it starts',
+          ({ traces }) => traces.getSpans({ startTime: T0, endTime: T0 - 1n }),
+          /^endTime is 1779999999999999999, which is not after startTime 1780000000000000000; /,
+        ],
+        ['an empty range', ({ traces }) => traces.getTraces({ startTime: T0, endTime: T0 }), /not after startTime/],
+        [
+          'a range of metrics',
+          ({ analytics }) =>
+            analytics.getMetrics({ metricNames: ['span_count'], startTime: '2026-02-01', endTime: new Date(0) }),
+          /^endTime is 1970-01-01T00:00:00\.000Z, which is not after startTime 2026-02-01; /,
+        ],
+      ];
+      it('is told by its name, its value, and what to write instead', async () => {
+        const stores = await tenant();
+        for (const [call, run, told] of mistakes) {
+          await assert.rejects(run(stores), (error: Error) => {
+            assert.ok(error instanceof InvalidQueryError, `${call}: ${error.stack}`);
+            assert.match(error.message, told, call);
+            return true;
+          });
+        }
       });
     });
 

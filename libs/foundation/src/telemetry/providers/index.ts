@@ -32,10 +32,12 @@ export type {
 export { toSpanRecord } from './span-record.js';
 export { errorOfCode, httpStatusOfError } from './store-errors.js';
 export {
+  checkInput,
   decodeStoreRequest,
   decodeStoreResult,
   encodeStoreRequest,
   encodeStoreResult,
+  PROVIDER_INPUTS,
   STORE_OPERATIONS,
   STORE_ROUTE_PREFIX,
   type StoreOperation,

@@ -8,6 +8,8 @@ import { z } from 'zod';
 import { decodeTracesJson, encodeTracesJson, type OtlpLimits } from '../../otlp/index.js';
 import type { OtlpResource, OtlpResourceSpans, OtlpScope, OtlpScopeSpans, OtlpTraces } from '../../otlp/model.js';
 import { InvalidQueryError } from '../errors.js';
+import type { MetricQuery } from './analytics-store.js';
+import type { AnnotationQuery, AnnotationStore, EvaluationRow } from './annotation-store.js';
 import type { NewExperimentRun } from './experiment-store.js';
 import type {
   Annotation,
@@ -22,6 +24,7 @@ import type {
   Page,
   ProjectRecord,
   ProjectRef,
+  SpanRecord,
   StoredSpan,
   TenantSummary,
   TimeInput,
@@ -35,7 +38,7 @@ import type {
   TelemetryStore,
 } from './telemetry-store.js';
 import { parseTime } from './time.js';
-import type { AttributeFilter, SpanFilters } from './trace-store.js';
+import type { AttributeFilter, SpanFilters, SpanQuery, TraceQuery } from './trace-store.js';
 
 /** Where the routes hang on the server. */
 export const STORE_ROUTE_PREFIX = '/v1/cogniverse/';
@@ -59,9 +62,26 @@ function wireObject<T extends object>(shape: Shape<T>, mode: 'strict' | 'loose')
   const fields = Object.fromEntries(keys.map((key) => [snakeCase(key), shape[key]]));
   const camelOf = new Map(keys.map((key) => [snakeCase(key), key]));
   const snakeOf = new Map<string, string>(keys.map((key) => [key, snakeCase(key)]));
-  return z.codec(mode === 'strict' ? z.strictObject(fields) : z.object(fields), z.custom<T>(isObject), {
-    decode: (wire) => renameKeys(wire, camelOf) as T,
-    encode: (record) => renameKeys(record, snakeOf) as never,
+  const record = z.custom<T>(isObject, OBJECT);
+  const strict = mode === 'strict';
+  return z.codec(
+    strict ? knowing(Object.keys(fields), z.looseObject(fields, OBJECT)) : z.object(fields),
+    strict ? knowing(keys, record) : record,
+    {
+      decode: (wire) => renameKeys(wire, camelOf) as T,
+      encode: (value) => renameKeys(value, snakeOf) as never,
+    },
+  );
+}
+
+/** Refuses keys that are not among `known`, and lists these. On either side, so that a key of the wire is none of TypeScript's. */
+function knowing<S extends z.ZodType>(known: readonly string[], schema: S): S {
+  return schema.check((payload) => {
+    if (!isObject(payload.value)) return;
+    const keys = Object.keys(payload.value).filter((key) => !known.includes(key));
+    if (keys.length === 0) return;
+    const message = known.length === 0 ? 'there are none' : `known are ${known.join(', ')}`;
+    payload.issues.push({ code: 'unrecognized_keys', keys, message, input: payload.value });
   });
 }
 
@@ -69,6 +89,8 @@ function wireObject<T extends object>(shape: Shape<T>, mode: 'strict' | 'loose')
 const request = <T extends object>(shape: Shape<T>) => wireObject<T>(shape, 'strict');
 /** An answer: keys that a newer server adds are passed over. */
 const answer = <T extends object>(shape: Shape<T>) => wireObject<T>(shape, 'loose');
+
+const OBJECT = 'it must be an object';
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -98,7 +120,7 @@ function absent<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
 }
 
 /** Any JSON object, taken as it is: no copy, so no key is lost. */
-const jsonObject = z.custom<Record<string, unknown>>(isObject, 'expected a JSON object');
+const jsonObject = z.custom<Record<string, unknown>>(isObject, OBJECT);
 
 /** ISO 8601, or a decimal string of nanoseconds since 1970. */
 function time(field: string): z.ZodType<TimeInput | undefined> {
@@ -110,17 +132,35 @@ function time(field: string): z.ZodType<TimeInput | undefined> {
     .optional();
 }
 
-const oneOrMore = <T extends z.ZodType>(schema: T) => z.union([schema, z.array(schema)]).optional();
+/** What may be said of each value stands with it, as the end of a sentence: "<field> is <value>; it must be ...". */
+const STRING = 'it must be a string';
 
-const text = z.string();
-const optionalText = z.string().optional();
-const nonEmpty = z.string().min(1, 'must not be empty');
+function oneOrMore<T extends z.ZodType>(schema: T, what: string) {
+  return z.union([schema, z.array(schema)], `it must be ${what}, or a list of these`).optional();
+}
+
+function listOf<T extends z.ZodType>(schema: T, what = 'it must be a list') {
+  return z.array(schema, what);
+}
+
+function oneOf<const T extends readonly string[]>(values: T) {
+  return z.enum(values, `it must be one of ${values.join(', ')}`);
+}
+
+const text = z.string(STRING);
+const optionalText = text.optional();
+const textOrNull = z.string('it must be a string or null').nullish();
+const texts = oneOrMore(text, 'a string');
+const nonEmpty = z.string(STRING).min(1, 'it must not be empty');
+const flag = z.boolean('it must be true or false').optional();
 const count = z.int().nonnegative();
-const tenantId = z.string().nullable();
-const pageSize = z.int().min(1).max(1000).optional();
-const annotatorKind = z.enum(['HUMAN', 'LLM', 'CODE']);
-const statusCode = z.enum(['UNSET', 'OK', 'ERROR']);
-const order = z.enum(['desc', 'asc']).optional();
+const tenantId = z.string('it must be a string or null').nullable();
+const PAGE_SIZE = 'it must be a whole number from 1 to 1000';
+const pageSize = z.int(PAGE_SIZE).min(1, PAGE_SIZE).max(1000, PAGE_SIZE).optional();
+const scoreOrNull = z.number('it must be a finite number or null').nullish();
+const annotatorKind = oneOf(['HUMAN', 'LLM', 'CODE']);
+const STATUS_CODES = ['UNSET', 'OK', 'ERROR'] as const;
+const order = oneOf(['desc', 'asc']).optional();
 
 // ---- records
 
@@ -182,16 +222,17 @@ const annotation = answer<Annotation>({
   updatedAt: text,
 });
 
-const newAnnotation = request<NewAnnotation>({
+const annotationShape: Shape<NewAnnotation> = {
   spanId: nonEmpty,
   name: nonEmpty,
-  label: text.nullish(),
-  score: z.number().nullish(),
-  explanation: text.nullish(),
+  label: textOrNull,
+  score: scoreOrNull,
+  explanation: textOrNull,
   metadata: jsonObject.optional(),
   annotatorKind: annotatorKind.optional(),
   identifier: optionalText,
-});
+};
+const newAnnotation = request<NewAnnotation>(annotationShape);
 
 const datasetRecord = answer<DatasetRecord>({
   id: text,
@@ -246,12 +287,14 @@ const runRecord = answer<ExperimentRunRecord>({
   ),
 });
 
+const FROM_ONE = 'it must be a whole number from 1';
+
 const newRun = request<NewExperimentRun>({
   inputs: jsonObject,
   outputs: jsonObject,
   metadata: jsonObject.optional(),
   datasetExampleId: optionalText,
-  repetitionNumber: z.int().min(1).optional(),
+  repetitionNumber: z.int(FROM_ONE).min(1, FROM_ONE).optional(),
   traceId: optionalText,
   error: optionalText,
   startTime: time('startTime'),
@@ -260,16 +303,22 @@ const newRun = request<NewExperimentRun>({
 
 // ---- queries
 
+const BUCKET_SECONDS = 'it must be a number from 0.001 to 1e9';
+
 /** A 64-bit integer beyond JSON's numbers, and doubles that JSON has none for, are objects in OTLP's spelling. */
+const FILTER_VALUE = 'it must be a string, a number or a boolean';
 const filterValue = z.codec(
-  z.union([
-    z.string(),
-    z.boolean(),
-    z.number(),
-    z.strictObject({ int_value: z.string().regex(/^-?\d{1,19}$/) }),
-    z.strictObject({ double_value: z.enum(['NaN', 'Infinity', '-Infinity']) }),
-  ]),
-  z.union([z.string(), z.boolean(), z.custom<number>(isNumber), z.bigint()]),
+  z.union(
+    [
+      z.string(),
+      z.boolean(),
+      z.number(),
+      z.strictObject({ int_value: z.string().regex(/^-?\d{1,19}$/) }),
+      z.strictObject({ double_value: z.enum(['NaN', 'Infinity', '-Infinity']) }),
+    ],
+    FILTER_VALUE,
+  ),
+  z.union([z.string(), z.boolean(), z.custom<number>(isNumber), z.bigint()], FILTER_VALUE),
   {
     decode: (wire) => {
       if (!isObject(wire)) return wire;
@@ -284,55 +333,54 @@ const filterValue = z.codec(
 );
 
 const spanFilters = request<SpanFilters>({
-  name: oneOrMore(text),
-  status: oneOrMore(statusCode),
-  spanKind: oneOrMore(text),
-  traceId: oneOrMore(text),
-  spanId: oneOrMore(text),
-  parentId: text.nullish(),
-  sessionId: oneOrMore(text),
-  rootOnly: z.boolean().optional(),
-  attributes: z
-    .array(
-      request<AttributeFilter>({
-        key: nonEmpty,
-        operator: z.enum(['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'contains', 'exists']),
-        value: filterValue.optional(),
-      }),
-    )
-    .optional(),
+  name: texts,
+  status: oneOrMore(z.enum(STATUS_CODES), `one of ${STATUS_CODES.join(', ')}`),
+  spanKind: texts,
+  traceId: texts,
+  spanId: texts,
+  parentId: textOrNull,
+  sessionId: texts,
+  rootOnly: flag,
+  attributes: listOf(
+    request<AttributeFilter>({
+      key: text,
+      operator: oneOf(['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'contains', 'exists']),
+      value: filterValue.optional(),
+    }),
+    'it must be a list of conditions',
+  ).optional(),
 });
 
-const spanQuery = request<StoreSpanQuery>({
-  project: projectRef,
+const spanQueryShape: Shape<Omit<SpanQuery, 'project'>> = {
   startTime: time('startTime'),
   endTime: time('endTime'),
   filters: spanFilters.optional(),
   limit: pageSize,
   cursor: optionalText,
-  sort: z.enum(['start_time', 'sequence']).optional(),
+  sort: oneOf(['start_time', 'sequence']).optional(),
   order,
-});
+};
+const spanQuery = request<StoreSpanQuery>({ project: projectRef, ...spanQueryShape });
 
-const traceQuery = request<StoreTraceQuery>({
-  project: projectRef,
+const traceQueryShape: Shape<Omit<TraceQuery, 'project'>> = {
   startTime: time('startTime'),
   endTime: time('endTime'),
-  sessionId: oneOrMore(text),
-  sort: z.enum(['start_time', 'latency']).optional(),
+  sessionId: texts,
+  sort: oneOf(['start_time', 'latency']).optional(),
   order,
   limit: pageSize,
   cursor: optionalText,
-});
+};
+const traceQuery = request<StoreTraceQuery>({ project: projectRef, ...traceQueryShape });
 
-const metricQuery = request<StoreMetricQuery>({
-  project: projectRef,
-  metricNames: z.array(text).min(1, 'name at least one metric'),
+const metricQueryShape: Shape<Omit<MetricQuery, 'project'>> = {
+  metricNames: listOf(text, 'it must be a list of names').min(1, 'it must name at least one metric'),
   startTime: time('startTime'),
   endTime: time('endTime'),
-  bucketSeconds: z.number().positive().optional(),
+  bucketSeconds: z.number(BUCKET_SECONDS).min(0.001, BUCKET_SECONDS).max(1e9, BUCKET_SECONDS).optional(),
   groupBy: optionalText,
-});
+};
+const metricQuery = request<StoreMetricQuery>({ project: projectRef, ...metricQueryShape });
 
 /** In an address: absent is "all tenants", empty is "spans that name no tenant". */
 const tenantParameter = z.codec(z.string(), tenantId, {
@@ -513,6 +561,29 @@ type DatasetInput = Parameters<TelemetryStore['createDataset']>[1];
 type ExperimentInput = Parameters<TelemetryStore['createExperiment']>[1];
 type RunEvaluationInput = Parameters<TelemetryStore['logRunEvaluation']>[2];
 type AnnotationLookup = Parameters<TelemetryStore['getAnnotations']>[0];
+
+const datasetShape: Shape<DatasetInput> = {
+  name: nonEmpty,
+  rows: listOf(newDatasetRow),
+  description: optionalText,
+  metadata: jsonObject.optional(),
+};
+
+const experimentShape: Shape<ExperimentInput> = {
+  name: nonEmpty,
+  datasetName: optionalText,
+  metadata: jsonObject.optional(),
+};
+
+const runEvaluation = request<RunEvaluationInput>({
+  name: nonEmpty,
+  label: textOrNull,
+  score: scoreOrNull,
+  explanation: textOrNull,
+  error: textOrNull,
+  annotatorKind: annotatorKind.optional(),
+});
+
 /** `null`: what names no tenant. */
 type OfTenant = { tenant: string | null };
 type MaybeOfTenant = { tenant?: string | null | undefined };
@@ -556,7 +627,7 @@ export const STORE_OPERATIONS = {
     'POST annotations',
     request<{ project: ProjectRef; annotations: readonly NewAnnotation[] }>({
       project: projectRef,
-      annotations: z.array(newAnnotation),
+      annotations: listOf(newAnnotation),
     }),
     dataOf(z.array(text)),
     (store, { project, annotations }) => store.addAnnotations(project, annotations),
@@ -565,8 +636,8 @@ export const STORE_OPERATIONS = {
     'POST annotations/query',
     request<AnnotationLookup>({
       project: projectRef,
-      spanIds: z.array(text),
-      annotationNames: z.array(text).optional(),
+      spanIds: listOf(text),
+      annotationNames: listOf(text).optional(),
     }),
     dataOf(z.array(annotation)),
     (store, query) => store.getAnnotations(query),
@@ -574,13 +645,7 @@ export const STORE_OPERATIONS = {
 
   createDataset: writing(
     'POST datasets',
-    request<OfTenant & DatasetInput>({
-      tenant: tenantId,
-      name: nonEmpty,
-      rows: z.array(newDatasetRow),
-      description: optionalText,
-      metadata: jsonObject.optional(),
-    }),
+    request<OfTenant & DatasetInput>({ tenant: tenantId, ...datasetShape }),
     dataOf(datasetRecord),
     (store, { tenant, ...dataset }) => store.createDataset(tenant, dataset),
   ),
@@ -589,7 +654,7 @@ export const STORE_OPERATIONS = {
     request<OfTenant & { name: string; rows: readonly NewDatasetRow[] }>({
       tenant: tenantId,
       name: nonEmpty,
-      rows: z.array(newDatasetRow),
+      rows: listOf(newDatasetRow),
     }),
     dataOf(datasetRecord),
     (store, { tenant, name, rows }) => store.appendToDataset(tenant, name, rows),
@@ -609,12 +674,7 @@ export const STORE_OPERATIONS = {
 
   createExperiment: writing(
     'POST experiments',
-    request<OfTenant & ExperimentInput>({
-      tenant: tenantId,
-      name: nonEmpty,
-      datasetName: optionalText,
-      metadata: jsonObject.optional(),
-    }),
+    request<OfTenant & ExperimentInput>({ tenant: tenantId, ...experimentShape }),
     dataOf(experimentRecord),
     (store, { tenant, ...experiment }) => store.createExperiment(tenant, experiment),
   ),
@@ -645,14 +705,7 @@ export const STORE_OPERATIONS = {
     request<OfTenant & { runId: string; evaluation: RunEvaluationInput }>({
       tenant: tenantId,
       runId: text,
-      evaluation: request<RunEvaluationInput>({
-        name: nonEmpty,
-        label: text.nullish(),
-        score: z.number().nullish(),
-        explanation: text.nullish(),
-        error: text.nullish(),
-        annotatorKind: annotatorKind.optional(),
-      }),
+      evaluation: runEvaluation,
     }),
     dataOf(z.null()),
     async (store, { tenant, runId, evaluation }) => {
@@ -669,6 +722,52 @@ export const STORE_OPERATIONS = {
   ),
 } as const;
 
+// ---- what callers of a provider give
+
+const project = optionalText;
+const evaluationRow = request<EvaluationRow>({
+  spanId: nonEmpty,
+  score: scoreOrNull,
+  label: textOrNull,
+  explanation: textOrNull,
+});
+
+/** The options of the methods of a provider's stores, made of the same shapes: a provider checks with them, wherever its store is. */
+export const PROVIDER_INPUTS = {
+  /** `limit` is up to the method. */
+  spanQuery: request<SpanQuery>({ project, ...spanQueryShape, limit: z.unknown() }),
+  traceQuery: request<TraceQuery>({ project, ...traceQueryShape }),
+  metricQuery: request<MetricQuery>({ project, ...metricQueryShape }),
+  ofProject: request<{ project?: string | undefined }>({ project }),
+  annotation: request<NewAnnotation & { project?: string | undefined }>({ ...annotationShape, project }),
+  annotationQuery: request<AnnotationQuery>({
+    spans: listOf(
+      z.union([z.string(), z.custom<SpanRecord>(isObject)], 'it must be a span or the id of one'),
+      'it must be a list of spans, or of their ids',
+    ),
+    project,
+    annotationNames: listOf(text, 'it must be a list of names').optional(),
+  }),
+  evaluations: request<Parameters<AnnotationStore['logEvaluations']>[0]>({
+    evalName: nonEmpty,
+    evaluations: listOf(evaluationRow),
+    project,
+    annotatorKind: annotatorKind.optional(),
+  }),
+  dataset: request<DatasetInput>(datasetShape),
+  datasetRows: request<{ rows: readonly NewDatasetRow[] }>({ rows: datasetShape.rows }),
+  experiment: request<ExperimentInput>(experimentShape),
+  experimentQuery: request<{ datasetName?: string | undefined }>({ datasetName: optionalText }),
+  run: newRun,
+  runEvaluation,
+} as const;
+
+/** Errors: `InvalidQueryError` naming each field and value that cannot be, and each key that is not known. */
+export function checkInput<T>(schema: z.ZodType<T>, value: T): void {
+  const checked = schema.safeEncode(value);
+  if (!checked.success) throw refusal(checked.error, value, camelCase);
+}
+
 // ---- both ends
 
 /** Parses a request that came over HTTP. Errors: `InvalidQueryError` naming each field and its value. */
@@ -678,7 +777,7 @@ export function decodeStoreRequest<Request, Result>(
 ): Request {
   const parsed = operation.request.safeDecode(wire as never);
   if (parsed.success) return parsed.data;
-  throw new InvalidQueryError(describeIssues(parsed.error, wire));
+  throw refusal(parsed.error, wire, String);
 }
 
 /** The JSON form of a request. Errors: `InvalidQueryError` naming each field and its value. */
@@ -688,7 +787,7 @@ export function encodeStoreRequest<Request, Result>(
 ): unknown {
   const encoded = operation.request.safeEncode(value as never);
   if (encoded.success) return encoded.data;
-  throw new InvalidQueryError(describeIssues(encoded.error, value));
+  throw refusal(encoded.error, value, camelCase);
 }
 
 export function encodeStoreResult<Request, Result>(operation: StoreOperation<Request, Result>, value: Result): unknown {
@@ -700,27 +799,34 @@ export function decodeStoreResult<Request, Result>(operation: StoreOperation<Req
   return operation.result.decode(wire as never);
 }
 
-/** Each fault as `field: what is wrong (given: value)`. */
-function describeIssues(error: z.ZodError, input: unknown): string {
-  return error.issues
-    .map((issue) => {
-      const path = issue.path.map(String).join('.') || 'request';
-      const given = issue.path.reduce<unknown>(heldAt, input);
-      return `${path}: ${issue.message} (given: ${shown(given)})`;
-    })
-    .join('; ');
+/** A sentence for each fault, in the names that the caller wrote: those of a path are the wire's. */
+function refusal(error: z.ZodError, input: unknown, nameOf: (key: PropertyKey) => string): InvalidQueryError {
+  const sentences = error.issues.map((issue) => {
+    const path = issue.path.map((key) => (typeof key === 'number' ? key : nameOf(key)));
+    const field = path.join('.');
+    if (issue.code === 'unrecognized_keys') {
+      const keys = issue.keys.map((key) => JSON.stringify(key)).join(', ');
+      return `Unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${keys}${field === '' ? '' : ` in ${field}`}; ${issue.message}.`;
+    }
+    const isAbsent = issue.code === 'invalid_type' && issue.expected === 'nonoptional'; // zod's own word, for whatever schema
+    const remedy = isAbsent ? 'it must be given' : issue.message;
+    return `${field || 'The request'} is ${shown(path.reduce<unknown>(heldAt, input))}; ${remedy}.`;
+  });
+  return new InvalidQueryError(sentences.join(' '), { cause: error });
 }
 
-/** The names in a path are the wire's; the input may be the camelCase side. */
+function camelCase(key: PropertyKey): string {
+  return String(key).replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+}
+
 function heldAt(value: unknown, key: PropertyKey): unknown {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const held = value as Record<PropertyKey, unknown>;
-  return held[key] ?? held[String(key).replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase())];
+  return typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined;
 }
 
 function shown(value: unknown): string {
-  if (value === undefined) return 'nothing';
+  if (value === undefined) return 'missing';
+  if (typeof value === 'number') return String(value); // JSON has no NaN
   const json =
     JSON.stringify(value, (_key, held) => (typeof held === 'bigint' ? held.toString() : held)) ?? typeof value;
-  return json.length > 120 ? `${json.slice(0, 120)}...` : json;
+  return json.length > 60 ? `${json.slice(0, 60)}...` : json;
 }

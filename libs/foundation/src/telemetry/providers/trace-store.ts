@@ -14,8 +14,9 @@ export interface AttributeFilter {
 export interface SpanFilters {
   name?: string | readonly string[] | undefined;
   status?: SpanStatusCode | readonly SpanStatusCode[] | undefined;
-  /** OpenInference kind, upper case. */
+  /** OpenInference kind, in either case. */
   spanKind?: string | readonly string[] | undefined;
+  /** Ids are hex, in either case; what can be none is refused. */
   traceId?: string | readonly string[] | undefined;
   spanId?: string | readonly string[] | undefined;
   /** `null` finds the spans without a parent id. */
@@ -31,7 +32,7 @@ export interface SpanQuery {
   project?: string | undefined;
   /** Included. */
   startTime?: TimeInput | undefined;
-  /** Not included. */
+  /** Not included; after the start. */
   endTime?: TimeInput | undefined;
   filters?: SpanFilters | undefined;
   /** 1 to 1000 a page for `getSpanPage`; any number for `getSpans`. Default 1000. */
