@@ -1,26 +1,53 @@
 /**
- * `npm run bench`: every benchmark; `npm run bench -- NAME [options]`: one of them.   Each prints what it did, on what, and ratios.
+ * `npm run bench [-- NAME [options]]`: runs one benchmark of `bench/`, or all. Each prints what it did, on what, and ratios.
+ *
+ * The comment that opens a benchmark is its help, and names its options.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setUp } from './setup.mjs';
 
-const benchmarks = {
+const BENCHMARKS = {
   delivered: 'delivered spans/s beside OpenTelemetry JS, for 1 and 100 tenants',
   span: 'what a span costs the code that records it, beside OpenTelemetry JS',
   server: 'ingest of the server, and query latency while it ingests',
 };
-const [name, ...options] = process.argv.slice(2);
-if (name === '--help' || name === '-h' || (name !== undefined && !(name in benchmarks))) {
-  const list = Object.entries(benchmarks).map(([key, meaning]) => `  ${key.padEnd(12)} ${meaning}\n`);
-  process.stdout.write(`npm run bench [-- NAME [options]]\n\n${list.join('')}`);
-  process.exit(name?.startsWith('-') ? 0 : 2);
+const list = Object.entries(BENCHMARKS).map(([name, meaning]) => `  ${name.padEnd(12)} ${meaning}\n`);
+const OVERVIEW = `npm run bench [-- NAME [options]]\n\n${list.join('')}\nOptions of one: npm run bench -- NAME --help\n`;
+
+const fileOf = (name) => fileURLToPath(new URL(`../bench/${name}/run.mjs`, import.meta.url));
+
+/** The comment that opens a file, without its stars. */
+function helpOf(name) {
+  const [, comment] = /^\/\*\*\n([\s\S]*?)\n \*\/\n/.exec(readFileSync(fileOf(name), 'utf8'));
+  return `${comment.replace(/^ \* ?/gm, '')}\n`;
 }
-await setUp();
-for (const benchmark of name === undefined ? Object.keys(benchmarks) : [name]) {
-  const file = fileURLToPath(new URL(`../bench/${benchmark}/run.mjs`, import.meta.url));
-  if (!existsSync(file)) throw new Error(`${file} is missing`);
-  const { status } = spawnSync(process.execPath, [file, ...options], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+
+const isHelp = (text) => text === '--help' || text === '-h';
+
+/** What to print instead of running, and the exit code; undefined when the command line is right. */
+function answerAtOnce([name, ...options]) {
+  if (name === undefined) return undefined;
+  if (isHelp(name)) return { code: 0, text: OVERVIEW };
+  if (!Object.hasOwn(BENCHMARKS, name)) return { code: 2, text: `There is no benchmark "${name}".\n\n${OVERVIEW}` };
+  const help = helpOf(name);
+  if (options.some(isHelp)) return { code: 0, text: help };
+  const known = new Set(help.match(/--[a-z][a-z-]*/g));
+  const unknown = options.find((text) => text.startsWith('-') && !known.has(text.split('=')[0]));
+  return unknown === undefined ? undefined : { code: 2, text: `"${name}" has no option ${unknown}.\n\n${help}` };
+}
+
+const args = process.argv.slice(2);
+const answer = answerAtOnce(args);
+if (answer !== undefined) {
+  (answer.code === 0 ? process.stdout : process.stderr).write(answer.text);
+  process.exitCode = answer.code;
+} else {
+  await setUp();
+  const [name, ...options] = args;
+  for (const benchmark of name === undefined ? Object.keys(BENCHMARKS) : [name]) {
+    const { status } = spawnSync(process.execPath, [fileOf(benchmark), ...options], { stdio: 'inherit' });
+    if (status !== 0) process.exit(status ?? 1);
+  }
 }

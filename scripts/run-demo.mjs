@@ -167,18 +167,13 @@ export function summaryOf(report) {
   return { tenants, audit: report.audit };
 }
 
-function pad(texts, widths) {
-  return texts
-    .map((text, index) => (index === 0 ? text.padEnd(widths[index]) : text.padStart(widths[index])))
-    .join('  ');
-}
-
-/** The summary for people. */
-export function formatSummary(report, result) {
+/** The summary for people. `table` and `colors` are those of the command line, which is there once the set-up has built it. */
+export function formatSummary(report, result, { table, colors }) {
+  const percent = (share) => `${(share * 100).toFixed(1)} %`;
   const millis = (value) => (value === null ? '-' : `${value.toFixed(1)} ms`);
-  const rows = [
-    ['TENANT', 'QUESTIONS', 'REFUSED', 'SPANS ENDED', 'EXPORTED', 'STORED', 'ERROR RATE', 'P50', 'P95', 'RELEVANCE'],
-  ];
+  const titles = 'QUESTIONS,REFUSED,SPANS ENDED,EXPORTED,STORED,ERROR RATE,P50,P95,RELEVANCE'.split(',');
+  const columns = [{ title: 'TENANT' }, ...titles.map((title) => ({ title, align: 'right' }))];
+  const rows = [];
   for (const [tenant, counts] of Object.entries(report.tenants)) {
     const { asked, failed, relevance } = result.tenants[tenant];
     rows.push([
@@ -188,20 +183,20 @@ export function formatSummary(report, result) {
       String(counts.ended),
       String(counts.exported),
       String(counts.stored),
-      `${(counts.errorRate * 100).toFixed(1)} %`,
+      counts.errorRate > 0 ? colors.red(percent(counts.errorRate)) : percent(0),
       millis(counts.p50),
       millis(counts.p95),
       relevance.toFixed(3),
     ]);
   }
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) => pad(row, widths));
+  const widest = Math.max(...Object.keys(report.tenants).map((tenant) => tenant.length));
+  const lines = [table({ colors }, columns, rows)];
   lines.push('', 'Experiment: mean NDCG@10 of two ranking strategies on the same questions');
   for (const [tenant, { experiments }] of Object.entries(result.tenants)) {
     const scores = experiments.map(
       ({ strategy, meanScore, runs }) => `${strategy} ${meanScore.toFixed(3)} (${runs} runs)`,
     );
-    lines.push(`  ${tenant.padEnd(widths[0])}  ${scores.join('   ')}`);
+    lines.push(`  ${tenant.padEnd(widest)}  ${scores.join('   ')}`);
   }
   lines.push('');
   lines.push(report.audit === null ? 'Every span that ended has exactly one recorded fate.' : `Audit: ${report.audit}`);
@@ -272,7 +267,10 @@ export async function main(args) {
       show((await runProgram(trace, { signal })).trimEnd());
       show('');
     }
-    show(formatSummary(report, result));
+    const { table } = await import('../libs/cli/dist/format/table.js');
+    const { colorsFor } = await import('../libs/cli/dist/format/terminal.js');
+    const colors = colorsFor(values.json ? process.stderr : process.stdout);
+    show(formatSummary(report, result, { table, colors }));
     const faults = findFaults(report);
     for (const fault of faults) say(`FAULT: ${fault}`);
 

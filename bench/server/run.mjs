@@ -1,7 +1,12 @@
 /**
- * Ingest of the server, and query latency while it ingests.   `npm run bench -- server [--seconds N] [--rates 0,5000,10000] [--spans-before N]`
+ * Ingest of the server, and query latency while it ingests.   `npm run bench -- server [options]`
  *
- * A real `cogniverse serve` in a process of its own, on a new directory. At each offered rate (0: only queries; `max`: as fast as answers come)
+ *   --seconds N        how long each rate lasts, in seconds (default: 10)
+ *   --rates A,B,...    spans offered a second, one after the other; 0 only queries, max as fast as answers come (default: 0,5000,10000,max)
+ *   --spans-before N   spans stored before the first rate (default: 100000)
+ *   --json             the last line is the result as JSON
+ *
+ * A real `cogniverse serve` in a process of its own, on a new directory. At each offered rate
  * requests of 128 traces of four spans arrive over HTTP, while one client asks the usual questions one after the other.
  * Ratios: query latency beside the same server at rest; ingest beside a server that acknowledges without storing (the delivered benchmark's sink).
  */

@@ -6,7 +6,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { table } from '../../libs/cli/dist/format/table.js';
 
 const START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../libs/cli/dist/cogniverse.cjs', import.meta.url));
@@ -23,6 +25,7 @@ interface TenantSummary {
 }
 
 interface RunDemoModule {
+  formatSummary(report: unknown, result: unknown, format: { table: unknown; colors: unknown }): string;
   findFaults(report: unknown): string[];
   choosePorts(values: Record<string, string>, say: (text: string) => void): Promise<Record<string, string>>;
   parseOptions(args: readonly string[]): Record<string, unknown>;
@@ -198,6 +201,31 @@ describe('the options of npm start', () => {
     expect(outcome.stderr).toContain(`Port ${port} on 127.0.0.1 is in use`);
     expect(outcome.stderr).toContain('--port');
   }, 60_000);
+});
+
+describe('the summary of a run', () => {
+  const counts = { ended: 5, exported: 5, stored: 5, p50: 1, p95: 2 };
+  const report = {
+    tenants: { acme: { ...counts, errorRate: 0 }, globex: { ...counts, errorRate: 0.05 } },
+    audit: null,
+    strays: [],
+  };
+  const told = { asked: 3, failed: 0, relevance: 0.5, experiments: [] };
+  const result = { tenants: { acme: told, globex: told } };
+
+  it('has a bold head and a red error rate on a terminal, and nothing of that elsewhere', () => {
+    const code = (begin: number, end: number) => (text: string) => `\u001b[${begin}m${text}\u001b[${end}m`;
+    const same = (text: string) => text;
+    const coloured = runDemo.formatSummary(report, result, { table, colors: { bold: code(1, 22), red: code(31, 39) } });
+    const plain = runDemo.formatSummary(report, result, { table, colors: { bold: same, red: same } });
+    expect(plain).toMatch(
+      /^TENANT +QUESTIONS +REFUSED .* RELEVANCE\nacme +3 +0 +5 +5 +5 +0\.0 % +1\.0 ms +2\.0 ms +0\.500\n/,
+    );
+    expect(coloured).toContain('\u001b[1mTENANT');
+    expect(coloured).toContain('\u001b[31m5.0 %');
+    expect(coloured).not.toContain('\u001b[31m0.0 %');
+    expect(stripVTControlCharacters(coloured)).toBe(plain);
+  });
 });
 
 describe('the judgement of a run', () => {

@@ -8,7 +8,11 @@ export interface Column {
 }
 
 /** Without frames: it stays readable in a pipe, and a column can be cut out of it. */
-export function table(terminal: Terminal, columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+export function table(
+  terminal: Pick<Terminal, 'colors'>,
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): string {
   const none = '';
   const result = new Table({
     head: columns.map((column) => terminal.colors.bold(column.title)),

@@ -20,6 +20,11 @@ export function wantsColors(env: NodeJS.ProcessEnv, isTerminal: boolean): boolea
   return isTerminal && env['TERM'] !== 'dumb';
 }
 
+/** For text that goes to this stream. */
+export function colorsFor(stream: NodeJS.WriteStream): Terminal['colors'] {
+  return createColors(wantsColors(process.env, stream.isTTY === true));
+}
+
 export function processTerminal(): Terminal {
   // A reader that has seen enough (`| head`) closes the pipe: that is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -36,6 +41,6 @@ export function processTerminal(): Terminal {
     },
     isInteractive,
     width: process.stdout.columns ?? 120,
-    colors: createColors(wantsColors(process.env, isInteractive)),
+    colors: colorsFor(process.stdout),
   };
 }
