@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { OtlpSpan } from '@cogniverse/foundation/otlp';
 import { describe, expect, it } from 'vitest';
-import { ACME, allPages, openStore, request, span, temporaryDirectory } from './store-fixture.js';
+import { ACME, type AtEnd, allPages, openStore, request, span, temporaryDirectory } from './store-fixture.js';
 import { audit, StoreProcess } from './store-process.js';
 
-const BATCH = 50;
-const SMALL = { segmentMaxSpans: 400, segmentMaxAgeMillis: 500, threads: 1, maxWaitingSegments: 1000 };
+const BATCH = 25;
+const SMALL = { segmentMaxSpans: 200, segmentMaxAgeMillis: 500, threads: 1, maxWaitingSegments: 1000 };
 
 /** With all that has a place of its own in the files; and now and then a late one, for another day file. */
 function richSpan(n: number): OtlpSpan {
@@ -44,8 +44,8 @@ async function sendUntilGone(store: StoreProcess, enough = Number.POSITIVE_INFIN
   await Promise.all([lane(), lane(), lane(), lane()]);
 }
 
-async function checkAfterCrash(dataDir: string, crashed: StoreProcess): Promise<void> {
-  const store = await openStore({ dataDir, ...SMALL });
+async function checkAfterCrash(dataDir: string, crashed: StoreProcess, atEnd: AtEnd): Promise<void> {
+  const store = await openStore({ dataDir, ...SMALL }, atEnd);
   const found = await allPages(store, { project: ACME });
   expect(audit(crashed, found, isDeepStrictEqual)).toEqual([]);
   // An exporter that got no answer sends again; and one that got an answer may do so too.
@@ -56,13 +56,13 @@ async function checkAfterCrash(dataDir: string, crashed: StoreProcess): Promise<
   expect(audit(complete, await allPages(store, { project: ACME }), isDeepStrictEqual)).toEqual([]);
   // And once more when all of it is in day files.
   await store.shutdown();
-  const flushed = await openStore({ dataDir, ...SMALL });
+  const flushed = await openStore({ dataDir, ...SMALL }, atEnd);
   expect((await flushed.figures())['hot_spans']).toBe(0);
   expect(audit(complete, await allPages(flushed, { project: ACME }), isDeepStrictEqual)).toEqual([]);
 }
 
 describe('a store that is killed', { timeout: 120_000 }, () => {
-  it.each([
+  it.concurrent.for([
     ['append', 24],
     ['sync', 23],
     ['acknowledge', 24],
@@ -76,31 +76,38 @@ describe('a store that is killed', { timeout: 120_000 }, () => {
     ['checkpoint', 6],
     ['publish', 3],
     ['unlink', 3],
-  ])('as %s begins for the %i. time has every acknowledged span once', async (phase, count) => {
-    const dataDir = temporaryDirectory();
-    const phaseLog = join(temporaryDirectory(), 'phases');
-    const store = await StoreProcess.start(
-      { dataDir, ...SMALL },
-      { COGNIVERSE_STORE_KILL_AT: `${phase}:${count}`, COGNIVERSE_STORE_PHASE_LOG: phaseLog },
-    );
-    await sendUntilGone(store, 6000);
-    expect(await store.exit).toEqual({ code: null, signal: 'SIGKILL' });
-    const phases = readFileSync(phaseLog, 'utf8').trimEnd().split('\n');
-    expect(phases.filter((line) => line.endsWith('kill'))).toEqual([`${store.child.pid} ${phase} ${count} kill`]);
-    expect(store.acknowledged.size).toBeGreaterThanOrEqual(1000);
-    await checkAfterCrash(dataDir, store);
-  });
+  ] as const)(
+    'as %s begins for the %i. time has every acknowledged span once',
+    async ([phase, count], { onTestFinished }) => {
+      const dataDir = temporaryDirectory(onTestFinished);
+      const phaseLog = join(temporaryDirectory(onTestFinished), 'phases');
+      const store = await StoreProcess.start(
+        { dataDir, ...SMALL },
+        { COGNIVERSE_STORE_KILL_AT: `${phase}:${count}`, COGNIVERSE_STORE_PHASE_LOG: phaseLog },
+        onTestFinished,
+      );
+      await sendUntilGone(store, 3000);
+      expect(await store.exit).toEqual({ code: null, signal: 'SIGKILL' });
+      const phases = readFileSync(phaseLog, 'utf8').trimEnd().split('\n');
+      expect(phases.filter((line) => line.endsWith('kill'))).toEqual([`${store.child.pid} ${phase} ${count} kill`]);
+      expect(store.acknowledged.size).toBeGreaterThanOrEqual(500);
+      await checkAfterCrash(dataDir, store, onTestFinished);
+    },
+  );
 
-  it.each([1000, 1700, 2350])('from outside after %i spans has every acknowledged span once', async (enough) => {
-    const dataDir = temporaryDirectory();
-    const store = await StoreProcess.start({ dataDir, ...SMALL });
-    const sending = sendUntilGone(store, 6000);
-    await sendProgress(store, enough);
-    store.child.kill('SIGKILL');
-    await sending;
-    await store.exit;
-    await checkAfterCrash(dataDir, store);
-  });
+  it.concurrent.for([500, 850, 1175])(
+    'from outside after %i spans has every acknowledged span once',
+    async (enough, { onTestFinished }) => {
+      const dataDir = temporaryDirectory(onTestFinished);
+      const store = await StoreProcess.start({ dataDir, ...SMALL }, {}, onTestFinished);
+      const sending = sendUntilGone(store, 3000);
+      await sendProgress(store, enough);
+      store.child.kill('SIGKILL');
+      await sending;
+      await store.exit;
+      await checkAfterCrash(dataDir, store, onTestFinished);
+    },
+  );
 
   it('would be found out if a span were missing, doubled, altered or made up', async () => {
     const store = await openStore();

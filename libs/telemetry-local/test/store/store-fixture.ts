@@ -17,16 +17,23 @@ import { onTestFinished } from 'vitest';
 export const NOON = 1_780_000_000_000_000_000n;
 export const ACME = { tenantId: 'acme', name: 'search' } as const;
 
-export function temporaryDirectory(): string {
+/** Takes what is to be done when the test ends. Tests that run at the same time each hand in their own. */
+export type AtEnd = typeof onTestFinished;
+
+export function temporaryDirectory(atEnd: AtEnd = onTestFinished): string {
   const directory = mkdtempSync(join(tmpdir(), 'cogniverse-store-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  atEnd(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
 /** A store that is shut down when the test ends. */
-export async function openStore(options: Partial<OpenLocalStoreOptions> = {}): Promise<TelemetryStore> {
-  const store = await openLocalStore({ dataDir: options.dataDir ?? temporaryDirectory(), threads: 1, ...options });
-  onTestFinished(() => store.shutdown());
+export async function openStore(
+  options: Partial<OpenLocalStoreOptions> = {},
+  atEnd: AtEnd = onTestFinished,
+): Promise<TelemetryStore> {
+  const dataDir = options.dataDir ?? temporaryDirectory(atEnd);
+  const store = await openLocalStore({ threads: 1, ...options, dataDir });
+  atEnd(() => store.shutdown());
   return store;
 }
 

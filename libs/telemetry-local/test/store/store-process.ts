@@ -6,7 +6,7 @@ import type { OtlpSpan } from '@cogniverse/foundation/otlp';
 import type { IngestResult, StoredSpan } from '@cogniverse/foundation/telemetry';
 import type { OpenLocalStoreOptions } from '@cogniverse/telemetry-local';
 import { onTestFinished } from 'vitest';
-import { request } from './store-fixture.js';
+import { type AtEnd, request } from './store-fixture.js';
 
 const PROGRAM = fileURLToPath(new URL('./fixtures/store-process.mjs', import.meta.url));
 
@@ -33,13 +33,17 @@ export class StoreProcess {
     child.on('message', ({ id, result }: { id: number; result: IngestResult }) => this.#waiting.get(id)?.(result));
   }
 
-  static async start(options: OpenLocalStoreOptions, env: Record<string, string> = {}): Promise<StoreProcess> {
+  static async start(
+    options: OpenLocalStoreOptions,
+    env: Record<string, string> = {},
+    atEnd: AtEnd = onTestFinished,
+  ): Promise<StoreProcess> {
     const child = fork(PROGRAM, [JSON.stringify(options)], {
       env: { ...process.env, ...env },
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    onTestFinished(() => {
+    atEnd(() => {
       child.kill('SIGKILL');
     });
     await once(child, 'message');
