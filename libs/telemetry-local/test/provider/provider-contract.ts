@@ -275,6 +275,18 @@ export function describeProviderContract(
         assert.deepEqual(await where('text', 'eq', "' OR 1=1 --"), []);
       });
 
+      it('takes a map for one attribute, under its own key', async () => {
+        const acme = await tenant();
+        const user = new Map<string, AnyValue>([['id', 7n]]);
+        await acme.deliver(contractSpan({ attributes: { user } }), contractSpan({ attributes: { 'user.id': 7n } }));
+        const withKey = async (key: string) => {
+          const spans = await acme.traces.getSpans({ filters: { attributes: [{ key, operator: 'exists' }] } });
+          return spans.map(({ attributes }) => Object.keys(attributes).sort());
+        };
+        assert.deepEqual(await withKey('user'), [['tenant.id', 'user']]);
+        assert.deepEqual(await withKey('user.id'), [['tenant.id', 'user.id']]);
+      });
+
       it('takes the start of a range and not its end', async () => {
         const acme = await tenant();
         await acme.deliver(...[0, 1, 2, 3].map((at) => contractSpan({ name: String(at), at })));
