@@ -11,6 +11,9 @@ import { setUp } from './setup.mjs';
 const BENCHMARKS = {
   delivered: 'delivered spans/s beside OpenTelemetry JS, for 1 and 100 tenants',
   span: 'what a span costs the code that records it, beside OpenTelemetry JS',
+  pipeline: 'the export pipeline alone: encoded spans to a sink, over HTTP or gRPC',
+  'otlp-codec': "encoding and decoding OTLP, beside OpenTelemetry's serializer",
+  store: 'the embedded store alone: ingest, acknowledgement, queries meanwhile, restart',
   server: 'ingest of the server, and query latency while it ingests',
 };
 const list = Object.entries(BENCHMARKS).map(([name, meaning]) => `  ${name.padEnd(12)} ${meaning}\n`);

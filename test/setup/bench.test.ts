@@ -13,14 +13,17 @@ function bench(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-it.each(['delivered', 'span', 'server'])('%s --help names every option that the benchmark reads', (name) => {
-  const { status, stdout, stderr } = bench(name, '--help');
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  expect(stdout).toContain(`npm run bench -- ${name} `);
-  const declared = [...readFileSync(path(`bench/${name}/run.mjs`), 'utf8').matchAll(/'?([a-z-]+)'?: \{ type: '/g)];
-  expect(declared.length).toBeGreaterThan(0);
-  for (const [, option] of declared) expect(stdout).toContain(`--${option}`);
-});
+it.each(['delivered', 'span', 'pipeline', 'store', 'server'])(
+  '%s --help names every option that the benchmark reads',
+  (name) => {
+    const { status, stdout, stderr } = bench(name, '--help');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain(`npm run bench -- ${name} `);
+    const declared = [...readFileSync(path(`bench/${name}/run.mjs`), 'utf8').matchAll(/'?([a-z-]+)'?: \{ type: '/g)];
+    expect(declared.length).toBeGreaterThan(0);
+    for (const [, option] of declared) expect(stdout).toContain(`--${option}`);
+  },
+);
 
 it('lists the benchmarks; refuses one that is not there, and an option that one does not have', () => {
   expect(bench('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('delivered'), stderr: '' });

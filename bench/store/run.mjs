@@ -1,10 +1,10 @@
 /**
  * The embedded store: spans taken in a second, time to the acknowledgement, and queries while it takes them in.
  *
- *   node bench/store-ingest.mjs [--seconds 6] [--rate 0] [--batch 512]
+ *   npm run bench -- store [--seconds 6] [--rate 0] [--batch 512] [--senders 8]
  *
  * Several senders keep one request each under way (rate 0), or offer so many spans a second; one client asks queries in a row. Prints one
- * line for each phase; then the disk it took, a restart, and the same queries over day files alone. Build first: npx tsc -b.
+ * line for each phase; then the disk it took, a restart, and the same queries over day files alone.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';

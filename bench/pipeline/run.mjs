@@ -1,7 +1,9 @@
 /**
  * How many encoded spans a second the export pipeline delivers to a sink in another process, over OTLP/HTTP.
  *
- *     npx tsc -b && node bench/pipeline.mjs [--seconds 2] [--tenants 1,100] [--bytes 300] [--grpc]
+ *     npm run bench -- pipeline [--seconds 2] [--tenants 1,100] [--bytes 300] [--grpc]
+ *
+ * (It starts itself with `--sink` as the other process.)
  *
  * Prints spans delivered a second (from the first offer to the last answer, every span counted), processor time a span of this process,
  * and the longest pause of its event loop. Spans are encoded beforehand: this is the pipeline alone.

@@ -1,7 +1,7 @@
 /**
  * How fast OTLP spans become bytes, and bytes spans, beside OpenTelemetry's serializer on the same spans.
  *
- *     npx tsc -b && node bench/otlp-encode.mjs
+ *     npm run bench -- otlp-codec
  *
  * Prints microseconds a span: the median of the rounds, with the fastest and slowest. Contenders take turns within a round, so that what
  * else the machine does hits all of them. Compare the ratios; the figures themselves are this machine's.
