@@ -1,5 +1,6 @@
 /** What `@cogniverse/foundation/telemetry` shows at run time. A change of this list is a change of the public surface. */
 import * as telemetry from '@cogniverse/foundation/telemetry';
+import * as testing from '@cogniverse/foundation/telemetry/testing';
 import { expect, it } from 'vitest';
 
 it('has these public names', () => {
@@ -58,5 +59,18 @@ it('has these public names', () => {
     'searchSpan',
     'toSpanRecord',
     'withEnvironment',
+  ]);
+});
+
+it('has these names for tests', () => {
+  expect(Object.keys(testing).sort()).toEqual([
+    'ManualClock',
+    'SENT',
+    'encodeSampleSpan',
+    'memoryTarget',
+    'sampleScope',
+    'sampleSpan',
+    'settle',
+    'startScriptedBackend',
   ]);
 });
