@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import zlib from 'node:zlib';
 import {
-  encodeSampleSpan,
   memoryTarget,
   type ScriptedAnswer,
   type ScriptedBackend,
@@ -12,16 +11,10 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SendResult, SpanSender } from '../../dist/telemetry/export/export-target.js';
 import { otlpTarget } from '../../dist/telemetry/export/otlp-target.js';
-import { end, startPipeline } from './pipeline-fixture.js';
+import { end, oneSpanRequest as request, startPipeline } from './pipeline-fixture.js';
 
 let backend: ScriptedBackend;
 let sender: SpanSender;
-const spanBody = encodeSampleSpan('span');
-/** A request with one span and no resource. */
-const request = Buffer.concat([
-  Buffer.from([0x0a, spanBody.length + 4, 0x12, spanBody.length + 2, 0x12, spanBody.length]),
-  spanBody,
-]);
 
 beforeAll(async () => {
   backend = await startScriptedBackend();

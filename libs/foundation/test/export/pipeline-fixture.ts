@@ -47,3 +47,10 @@ export function names(spans: readonly ReceivedSpan[]): string[] {
 export function numbered(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 }
+
+const spanBody = encodeSampleSpan('span');
+/** A request with one span and no resource. */
+export const oneSpanRequest = Buffer.concat([
+  Buffer.from([0x0a, spanBody.length + 4, 0x12, spanBody.length + 2, 0x12, spanBody.length]),
+  spanBody,
+]);
