@@ -59,7 +59,6 @@ export { type ScopeBytes, TenantQueue } from './export/tenant-queue.js';
 export type { TrustRemoteContext } from './export/tenant-router.js';
 export {
   createTelemetry,
-  type ProjectRegistration,
   type SessionOptions,
   type SpanOptions,
   Telemetry,
@@ -67,6 +66,7 @@ export {
   type TelemetryStats,
 } from './manager.js';
 export { getTelemetryManager, type TelemetryConfigSource, TelemetryManager } from './process-manager.js';
+export type { ProjectRegistration } from './project-destinations.js';
 export {
   type AnalyticsStore,
   type Annotation,

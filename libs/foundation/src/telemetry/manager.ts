@@ -21,17 +21,6 @@ import {
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { z } from 'zod';
-import {
-  DEPLOYMENT_ENVIRONMENT_NAME,
-  ENVIRONMENT,
-  OPENINFERENCE_PROJECT_NAME,
-  SERVICE_NAME,
-  SERVICE_VERSION,
-  TELEMETRY_SDK_LANGUAGE,
-  TELEMETRY_SDK_NAME,
-  TELEMETRY_SDK_VERSION,
-  TENANT_ID,
-} from './attributes.js';
 import { describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
 import { TelemetryContext } from './context-keys.js';
 import { type Environment, namingVariables, withEnvironment } from './environment.js';
@@ -44,19 +33,17 @@ import {
 } from './exit-handlers.js';
 import { type Clock, systemClock } from './export/clock.js';
 import { DropLog } from './export/drop-log.js';
-import type { ExportTarget } from './export/export-target.js';
 import { Ledger, type LedgerSnapshot } from './export/ledger.js';
 import { type LedgerMetricsOptions, prometheusText, recordPipelineMetrics } from './export/ledger-metrics.js';
-import { otlpTarget } from './export/otlp-target.js';
 import { ExportPipeline, type PipelineStats } from './export/pipeline.js';
 import { consoleLogger, FencedLogger, type PipelineLogger } from './export/pipeline-logger.js';
-import { ProjectTarget } from './export/project-target.js';
 import type { RetryPolicy } from './export/retry-policy.js';
 import { Spool } from './export/spool.js';
 import type { TenantProject } from './export/tenant-project.js';
-import type { ScopeBytes, TenantQueue } from './export/tenant-queue.js';
+import type { ScopeBytes } from './export/tenant-queue.js';
 import { TenantRouter, type TrustRemoteContext } from './export/tenant-router.js';
-import type { ProviderConfig, TelemetryProvider } from './providers/provider.js';
+import { type ExportTargetOfProject, ProjectDestinations, type ProjectRegistration } from './project-destinations.js';
+import type { TelemetryProvider } from './providers/provider.js';
 import { ProviderInstances, type ProviderRegistry, registry as processRegistry } from './registry.js';
 import { NOOP_SPAN, Span, type TelemetrySpan } from './span.js';
 import { type IdGenerator, RandomIdGenerator, SpanClock } from './span-identity.js';
@@ -94,18 +81,6 @@ export interface SessionOptions {
   readonly projectName?: string | undefined;
 }
 
-export interface ProjectRegistration {
-  readonly tenantId: string;
-  /** Suffix or full name. */
-  readonly projectName: string;
-  /** Where this project's spans go. The configured headers are credentials of the configured endpoint: they do not go along. */
-  readonly otlpEndpoint?: string | undefined;
-  readonly otlpHeaders?: Readonly<Record<string, string>> | undefined;
-  /** Where this project is read from. */
-  readonly httpEndpoint?: string | undefined;
-  readonly useSyncExport?: boolean | undefined;
-}
-
 /** What a manager takes beside its configuration: things that are code. */
 export interface TelemetryManagerOptions {
   /** Registers `tracerProvider`, and W3C propagation where there is none, with OpenTelemetry's API for the whole process. */
@@ -122,7 +97,7 @@ export interface TelemetryManagerOptions {
   /** 0 (included) to 1, for the jitter of retries. */
   readonly random?: (() => number) | undefined;
   /** Replaces the write end of every project: spans stay in memory, for tests, or go where no provider takes them. */
-  readonly exportTarget?: ((project: { tenantId: string; projectName: string }) => ExportTarget) | undefined;
+  readonly exportTarget?: ExportTargetOfProject | undefined;
 }
 
 export interface TelemetryStats {
@@ -141,7 +116,6 @@ export class Telemetry implements ExitParticipant {
   readonly config: TelemetryConfig;
   /** OpenTelemetry's, for instrumentation libraries: spans follow the tenant of their context. */
   readonly tracerProvider: TracerProvider;
-  readonly #options: TelemetryManagerOptions;
   readonly #logger: FencedLogger;
   readonly #ledger: Ledger;
   readonly #dropLog: DropLog | undefined;
@@ -149,16 +123,10 @@ export class Telemetry implements ExitParticipant {
   readonly #pipeline: ExportPipeline;
   readonly #router: TenantRouter;
   readonly #providers: ProviderInstances;
+  readonly #destinations: ProjectDestinations;
   readonly #registry: ProviderRegistry;
   readonly #scope: ScopeBytes;
   readonly #tracers = new WeakMap<TenantProject, Tracer>();
-  /** By full name. */
-  readonly #registrations = new Map<string, ProjectRegistration>();
-  /** Targets without their project's resource, by endpoint. */
-  readonly #baseTargets = new Map<string, ExportTarget>();
-  /** Projects whose provider is still loading, and the spool while it is opened. */
-  readonly #opening = new Set<Promise<void>>();
-  readonly #loggedOnce = new Set<string>();
   /** Spans are recorded at all. */
   readonly #recording: boolean;
   #isGlobal = false;
@@ -169,7 +137,6 @@ export class Telemetry implements ExitParticipant {
     const given = asConfig(config);
     this.config = withEnvironment(given, environment);
     namingVariables(given, environment, () => this.config.validate());
-    this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = new FencedLogger(options.logger ?? consoleLogger);
     const { batchConfig } = this.config;
@@ -193,13 +160,22 @@ export class Telemetry implements ExitParticipant {
       logger: options.logger ?? consoleLogger,
       random: options.random,
     });
-    if (this.config.spool !== null) this.#openSpool(this.config.spool);
     this.#registry = options.registry ?? processRegistry;
     this.#providers = new ProviderInstances({
       registry: this.#registry,
       maxInstances: this.config.maxCachedTenants * PROVIDERS_PER_CACHED_TENANT,
       warn: (message) => this.#logger.warn(message),
     });
+    const destinations = new ProjectDestinations({
+      config: this.config,
+      pipeline: this.#pipeline,
+      providers: this.#providers,
+      logger: this.#logger,
+      clock: options.clock,
+      exportTarget: options.exportTarget,
+    });
+    this.#destinations = destinations;
+    if (this.config.spool !== null) this.#openSpool(this.config.spool);
     this.#router = new TenantRouter({
       config: this.config,
       ledger: this.#ledger,
@@ -208,12 +184,7 @@ export class Telemetry implements ExitParticipant {
       ids: options.idGenerator ?? new RandomIdGenerator(),
       logger: this.#logger,
       trustRemoteContext: options.trustRemoteContext ?? (() => this.config.trustRemoteContext),
-      openProject: (project) => this.#openProject(project),
-      closeProject: (project, queue) => this.#closeProject(project, queue),
-      writeLate: (project, write) => this.#writeLate(project, write),
-      registeredTenantOf: (projectName) => this.#registrations.get(projectName)?.tenantId,
-      useSyncExport: (_tenantId, projectName) =>
-        this.#registrations.get(projectName)?.useSyncExport ?? batchConfig.useSyncExport,
+      destinations,
     });
     this.#recording = this.config.enabled && this.config.level !== 'disabled' && this.config.otlpEnabled;
     if (!this.#recording) this.#router.off = true;
@@ -221,7 +192,7 @@ export class Telemetry implements ExitParticipant {
     this.#scope = scopeOf(SCOPE_NAME, VERSION);
     // Checked here, so that an endpoint that cannot work is found at start and not by the first span.
     if (this.#recording && options.exportTarget === undefined && this.config.provider === null)
-      namingVariables(given, environment, () => this.#baseTarget(undefined));
+      namingVariables(given, environment, () => destinations.configuredTarget());
     if (this.config.unknownKeys.length > 0) {
       this.#logger.warn(
         `Unknown keys of the stored configuration are kept and have no effect: ${this.config.unknownKeys.join(', ')}.`,
@@ -392,21 +363,14 @@ export class Telemetry implements ExitParticipant {
    */
   registerProject(registration: ProjectRegistration): void {
     requireOptions(registration, REGISTRATION_SCHEMA, 'registerProject()');
-    const { tenantId, otlpEndpoint } = registration;
+    const { tenantId } = registration;
     const fullName = this.#router.requireProjectName(tenantId, registration.projectName);
-    const limit = this.config.maxCachedTenants * this.config.maxProjectsPerTenant;
-    if (this.#registrations.size >= limit && !this.#registrations.has(fullName)) {
-      throw new ConfigurationError(
-        `${limit} projects are registered already. Raise maxCachedTenants (${this.config.maxCachedTenants}) or maxProjectsPerTenant.`,
-      );
-    }
-    if (otlpEndpoint !== undefined) this.#baseTarget(registration);
-    this.#registrations.set(fullName, { ...registration });
+    this.#destinations.register(fullName, registration);
     if (this.config.provider !== null) this.#providers.forget(this.config.provider, tenantId, fullName);
     const live = this.#router.liveProject(tenantId, fullName);
     if (live === undefined) return;
-    live.useSyncExport = registration.useSyncExport ?? this.config.batchConfig.useSyncExport;
-    this.#openProject(live);
+    live.useSyncExport = this.#destinations.useSyncExport(fullName);
+    this.#destinations.open(live);
   }
 
   /**
@@ -418,151 +382,13 @@ export class Telemetry implements ExitParticipant {
   async getProvider(tenantId: string, projectName?: string): Promise<TelemetryProvider> {
     const fullName = this.#router.requireProjectName(tenantId, projectName);
     const name = this.#registry.resolveName(this.config.provider);
-    return this.#providers.get(name, this.#providerConfig(tenantId, fullName), false);
+    return this.#providers.get(name, this.#destinations.providerConfig(tenantId, fullName), false);
   }
 
   /** A handle bound to one tenant. Errors: `InvalidNameError`, `ProjectCollisionError`. */
   tenant(tenantId: string, options: { readonly projectName?: string | undefined } = {}): TenantTelemetry {
     this.#router.requireProjectName(tenantId, options.projectName);
     return new TenantTelemetry(this, tenantId, options.projectName);
-  }
-
-  #providerConfig(tenantId: string, projectName: string): ProviderConfig {
-    const registration = this.#registrations.get(projectName);
-    return {
-      tenantId,
-      projectName,
-      otlpEndpoint: registration?.otlpEndpoint ?? this.config.otlpEndpoint,
-      httpEndpoint: registration?.httpEndpoint,
-      options: this.config.providerConfig,
-    };
-  }
-
-  #openProject(project: TenantProject): void {
-    const { provider } = this.config;
-    if (this.#options.exportTarget !== undefined) {
-      this.#attach(project, this.#options.exportTarget(project));
-      return;
-    }
-    // An endpoint of the project's own says where its spans go, whatever the provider would do with them.
-    if (provider === null || this.#registrations.get(project.projectName)?.otlpEndpoint !== undefined) {
-      this.#attachOtlp(project);
-      return;
-    }
-    // The provider may take the bytes itself; until it has said so, spans wait in the project.
-    const opening = this.#providerTarget(provider, project)
-      .then((target) => (target === undefined ? this.#attachOtlp(project) : this.#attach(project, target)))
-      .catch((error: unknown) => {
-        this.#router.failedInitializations += 1;
-        this.#warnOnce(
-          `provider ${provider}`,
-          `Telemetry provider "${provider}" takes no spans (${String(error)}); they go to ${this.config.otlpEndpoint} over OTLP.`,
-        );
-        this.#attachOtlp(project);
-      })
-      .finally(() => this.#opening.delete(opening));
-    this.#opening.add(opening);
-  }
-
-  async #providerTarget(name: string, project: TenantProject): Promise<ExportTarget | undefined> {
-    const { tenantId, projectName } = project;
-    const config = this.#providerConfig(tenantId, projectName);
-    const provider = await this.#providers.get(name, config, true);
-    return provider.configureSpanExport({
-      endpoint: config.otlpEndpoint,
-      projectName,
-      tenantId,
-      useBatchExport: !project.useSyncExport,
-    });
-  }
-
-  #attachOtlp(project: TenantProject): void {
-    try {
-      this.#attach(project, this.#baseTarget(this.#registrations.get(project.projectName)));
-    } catch (error) {
-      // The configured endpoint was checked at start; with a provider it is first used here.
-      this.#router.failedInitializations += 1;
-      this.#warnOnce('endpoint', `Spans cannot be exported: ${String(error)}`);
-    }
-  }
-
-  #attach(project: TenantProject, target: ExportTarget): void {
-    const before = project.queue;
-    const queue = this.#openQueue(project, new ProjectTarget(target, () => this.#resourceAttributes(project)));
-    project.open(queue);
-    if (before !== undefined && before !== queue) this.#pipeline.closeProject(before);
-    if (project.cachedTenant?.live === false) this.#pipeline.closeProject(queue);
-  }
-
-  #closeProject(project: TenantProject, queue: TenantQueue | undefined): void {
-    if (queue !== undefined) this.#pipeline.closeProject(queue);
-    if (this.config.provider !== null) {
-      this.#providers.release(this.config.provider, project.tenantId, project.projectName);
-    }
-  }
-
-  #writeLate(
-    project: TenantProject,
-    write: (queue: TenantQueue) => Promise<void> | undefined,
-  ): Promise<void> | undefined {
-    const live = this.#router.liveProject(project.tenantId, project.projectName)?.queue;
-    if (live !== undefined) return write(live);
-    const queue = this.#openQueue(project, project.target!);
-    const written = write(queue);
-    this.#pipeline.closeProject(queue);
-    return written;
-  }
-
-  #openQueue({ tenantId, projectName }: TenantProject, target: ExportTarget): TenantQueue {
-    return this.#pipeline.openProject({
-      tenantId,
-      projectName,
-      target,
-      maxQueueSize: this.config.batchConfig.maxQueueSize,
-    });
-  }
-
-  #baseTarget(registration: ProjectRegistration | undefined): ExportTarget {
-    const { config } = this;
-    const overridden = registration?.otlpEndpoint;
-    const headers = overridden === undefined ? config.otlpHeaders : (registration?.otlpHeaders ?? {});
-    const key = JSON.stringify([overridden, headers]);
-    let target = this.#baseTargets.get(key);
-    if (target === undefined) {
-      target = otlpTarget({
-        endpoint: overridden ?? config.otlpEndpoint,
-        protocol: overridden === undefined ? config.otlpProtocol : 'auto',
-        useTls: overridden === undefined && config.levelOf('otlpUseTls') !== 'default' ? config.otlpUseTls : undefined,
-        headers,
-        compression: config.otlpCompression,
-        maxSpanBytes: config.batchConfig.maxSpanBytes,
-        clock: this.#options.clock,
-      });
-      this.#baseTargets.set(key, target);
-    }
-    return target;
-  }
-
-  #resourceAttributes(project: TenantProject): [string, string][] {
-    const { config } = this;
-    return [
-      ...Object.entries(config.extraResourceAttributes),
-      [SERVICE_NAME, config.serviceName],
-      [SERVICE_VERSION, config.serviceVersion],
-      [ENVIRONMENT, config.environment],
-      [DEPLOYMENT_ENVIRONMENT_NAME, config.environment],
-      [TENANT_ID, project.tenantId],
-      [OPENINFERENCE_PROJECT_NAME, project.projectName],
-      [TELEMETRY_SDK_NAME, 'cogniverse'],
-      [TELEMETRY_SDK_LANGUAGE, 'nodejs'],
-      [TELEMETRY_SDK_VERSION, VERSION],
-    ];
-  }
-
-  #warnOnce(key: string, message: string): void {
-    if (this.#loggedOnce.has(key)) return;
-    this.#loggedOnce.add(key);
-    this.#logger.warn(message);
   }
 
   // Flush, end, figures.
@@ -609,10 +435,11 @@ export class Telemetry implements ExitParticipant {
 
   /** Waits until every live project's destination is known. */
   async #waitForOpening(timeoutMillis: number): Promise<boolean> {
-    if (this.#opening.size === 0) return true;
+    const opening = this.#destinations.openingOf();
+    if (opening.length === 0) return true;
     return this.#within(
       timeoutMillis,
-      Promise.all(this.#opening).then(() => true),
+      Promise.all(opening).then(() => true),
     );
   }
 
@@ -634,7 +461,7 @@ export class Telemetry implements ExitParticipant {
   getStats(): TelemetryStats {
     return {
       ...this.#router.figures,
-      failedInitializations: this.#router.failedInitializations,
+      failedInitializations: this.#destinations.failedInitializations,
       config: { enabled: this.config.enabled, level: this.config.level, environment: this.config.environment },
       export: { ...this.#ledger.snapshot(), pipeline: this.#pipeline.stats() },
     };
@@ -662,7 +489,7 @@ export class Telemetry implements ExitParticipant {
     const { queued, inFlight, held } = this.#ledger.total();
     const left = queued + inFlight + held;
     if (left === 0) return; // given up for a reason that was counted and logged
-    this.#warnOnce(
+    this.#logger.warnOnce(
       'exit',
       `The process ends with ${left} ${left === 1 ? 'span' : 'spans'} undelivered: their backend did not take them within ${Math.round(timeoutMillis / 1000)} s. ` +
         'Check that it is up and that otlpEndpoint is right.',
@@ -694,9 +521,8 @@ export class Telemetry implements ExitParticipant {
         this.#logger.warn(
           `The spool in ${spool.directory} cannot be used (${String(error)}); spans wait in memory only.`,
         );
-      })
-      .finally(() => this.#opening.delete(opening));
-    this.#opening.add(opening);
+      });
+    this.#destinations.waitFor(opening, undefined);
   }
 
   #makeGlobal(): void {

@@ -9,6 +9,7 @@ export const consoleLogger: PipelineLogger = { warn: (message) => console.warn(m
 /** The same logger, that never throws; `failures` counts the lines it lost. */
 export class FencedLogger implements PipelineLogger {
   readonly #inner: PipelineLogger;
+  readonly #warned = new Set<string>();
   failures = 0;
   constructor(inner: PipelineLogger) {
     this.#inner = inner;
@@ -19,6 +20,12 @@ export class FencedLogger implements PipelineLogger {
     } catch {
       this.failures += 1;
     }
+  }
+  /** One line a key. Keys are few and the program's own, never what a caller gives. */
+  warnOnce(key: string, message: string): void {
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.warn(message);
   }
 }
 

@@ -46,11 +46,23 @@ export interface HeldSpan {
 /** Where a span asks which remote parents are to be believed. */
 export type TrustRemoteContext = (spanContext: SpanContext) => boolean;
 
-/** Gives the queue for a span of an evicted project, opened for this one span. */
-export type LateWriter = (
-  project: TenantProject,
-  write: (queue: TenantQueue) => Promise<void> | undefined,
-) => Promise<void> | undefined;
+/** Where the router has projects opened and closed. */
+export interface Destinations {
+  /** A project is live: finds its destination, and gives it a queue, at once or later. */
+  open(project: TenantProject): void;
+  /** A project is no longer live. */
+  close(project: TenantProject, queue: TenantQueue | undefined): void;
+  /** Writes a span of a project that is no longer live: into `live`, the queue of the project that took its place, or one of its own. */
+  writeLate(
+    project: TenantProject,
+    live: TenantQueue | undefined,
+    write: (queue: TenantQueue) => Promise<void> | undefined,
+  ): Promise<void> | undefined;
+  /** Projects registered by name; they take part in the check for collisions. */
+  registeredTenantOf(projectName: string): string | undefined;
+  /** Whether this project's spans are exported one by one. */
+  useSyncExport(projectName: string): boolean;
+}
 
 export interface TenantRouterOptions {
   readonly config: TelemetryConfig;
@@ -60,16 +72,7 @@ export interface TenantRouterOptions {
   readonly ids: IdGenerator;
   readonly logger: PipelineLogger;
   readonly trustRemoteContext: TrustRemoteContext;
-  /** A project is live: finds its destination, and gives it a queue, at once or later. */
-  readonly openProject: (project: TenantProject) => void;
-  /** A project is no longer live. */
-  readonly closeProject: (project: TenantProject, queue: TenantQueue | undefined) => void;
-  /** Writes a span of a project that is no longer live. */
-  readonly writeLate: LateWriter;
-  /** Projects registered by name; they take part in the check for collisions. */
-  readonly registeredTenantOf: (projectName: string) => string | undefined;
-  /** Whether this project's spans are exported one by one. */
-  readonly useSyncExport: (tenantId: string, projectName: string) => boolean;
+  readonly destinations: Destinations;
 }
 
 export class TenantRouter {
@@ -106,13 +109,10 @@ export class TenantRouter {
   stopped = false;
   /** Telemetry is switched off: spans do nothing and are not counted. */
   off = false;
-  readonly writeLate: LateWriter;
-  failedInitializations = 0;
 
   constructor(options: TenantRouterOptions) {
     const { config } = options;
     this.#options = options;
-    this.writeLate = options.writeLate;
     this.#config = config;
     this.#sharedDefaults = [
       [SERVICE_NAME, config.serviceName],
@@ -187,10 +187,19 @@ export class TenantRouter {
     return this.#cache.get(tenantId)?.byFullName.get(fullName);
   }
 
+  /** For a span of a project that is no longer live. */
+  writeLate(
+    project: TenantProject,
+    write: (queue: TenantQueue) => Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    const live = this.liveProject(project.tenantId, project.projectName)?.queue;
+    return this.#options.destinations.writeLate(project, live, write);
+  }
+
   #holderOf(fullName: string, tenantId: string): string | undefined {
     const live = this.#tenantOfName.get(fullName);
     if (live !== undefined && live !== tenantId) return live;
-    const registered = this.#options.registeredTenantOf(fullName);
+    const registered = this.#options.destinations.registeredTenantOf(fullName);
     return registered === tenantId ? undefined : registered;
   }
 
@@ -211,12 +220,12 @@ export class TenantRouter {
         tenantId,
         projectName: fullName,
         defaultAttributes: [[TENANT_ID, tenantId], ...this.#sharedDefaults],
-        useSyncExport: this.#options.useSyncExport(tenantId, fullName),
+        useSyncExport: this.#options.destinations.useSyncExport(fullName),
         cachedTenant: tenant,
       });
       tenant.byFullName.set(fullName, project);
       this.#tenantOfName.set(fullName, tenantId);
-      this.#options.openProject(project);
+      this.#options.destinations.open(project);
     }
     if (tenant.byCallName.size >= this.#config.maxProjectsPerTenant * MAX_CALL_NAMES_PER_PROJECT)
       tenant.byCallName.clear();
@@ -247,7 +256,7 @@ export class TenantRouter {
       this.#tenantOfName.delete(fullName);
       const { queue } = project;
       project.detach();
-      this.#options.closeProject(project, queue);
+      this.#options.destinations.close(project, queue);
     }
   }
 

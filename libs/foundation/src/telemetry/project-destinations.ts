@@ -1,0 +1,278 @@
+/**
+ * Where each project's spans go: opens and closes the ends of the write path.   Control path: manager, router -> [project-destinations] ->
+ * pipeline.
+ *
+ * The first that holds: a target of the host's own, an endpoint registered for the project, what the configured provider gives, the
+ * configured endpoint.
+ */
+import {
+  DEPLOYMENT_ENVIRONMENT_NAME,
+  ENVIRONMENT,
+  OPENINFERENCE_PROJECT_NAME,
+  SERVICE_NAME,
+  SERVICE_VERSION,
+  TELEMETRY_SDK_LANGUAGE,
+  TELEMETRY_SDK_NAME,
+  TELEMETRY_SDK_VERSION,
+  TENANT_ID,
+} from './attributes.js';
+import type { TelemetryConfig } from './config.js';
+import { ConfigurationError } from './errors.js';
+import type { Clock } from './export/clock.js';
+import type { ExportTarget } from './export/export-target.js';
+import { otlpTarget } from './export/otlp-target.js';
+import type { ExportPipeline } from './export/pipeline.js';
+import type { FencedLogger } from './export/pipeline-logger.js';
+import { ProjectTarget } from './export/project-target.js';
+import type { TenantProject } from './export/tenant-project.js';
+import type { TenantQueue } from './export/tenant-queue.js';
+import type { ProviderConfig } from './providers/provider.js';
+import type { ProviderInstances } from './registry.js';
+import { VERSION } from './version.js';
+
+export interface ProjectRegistration {
+  readonly tenantId: string;
+  /** Suffix or full name. */
+  readonly projectName: string;
+  /** Where this project's spans go. The configured headers are credentials of the configured endpoint: they do not go along. */
+  readonly otlpEndpoint?: string | undefined;
+  readonly otlpHeaders?: Readonly<Record<string, string>> | undefined;
+  /** Where this project is read from. */
+  readonly httpEndpoint?: string | undefined;
+  readonly useSyncExport?: boolean | undefined;
+}
+
+/** A registration, and the target of its endpoint if it has one. */
+interface Registered {
+  readonly settings: ProjectRegistration;
+  readonly target: ExportTarget | undefined;
+}
+
+/** A target of the host's own for every project: spans stay in memory, for tests, or go where no provider takes them. */
+export type ExportTargetOfProject = (project: { tenantId: string; projectName: string }) => ExportTarget;
+
+export interface ProjectDestinationsOptions {
+  readonly config: TelemetryConfig;
+  readonly pipeline: ExportPipeline;
+  readonly providers: ProviderInstances;
+  readonly logger: FencedLogger;
+  readonly clock: Clock | undefined;
+  readonly exportTarget: ExportTargetOfProject | undefined;
+}
+
+export class ProjectDestinations {
+  readonly #options: ProjectDestinationsOptions;
+  readonly #config: TelemetryConfig;
+  readonly #pipeline: ExportPipeline;
+  /** By full name. */
+  readonly #registrations = new Map<string, Registered>();
+  /** The configured endpoint's, without a project's resource; made when it is first needed. */
+  #configuredTarget: ExportTarget | undefined;
+  /** Projects whose provider is still loading, by tenant; `undefined` is work of all tenants: the spool while it is opened. */
+  readonly #opening = new Map<Promise<void>, string | undefined>();
+  /** The latest opening of a project that is not done: an older one that ends after it has no say any more. */
+  readonly #latest = new WeakMap<TenantProject, object>();
+  failedInitializations = 0;
+
+  constructor(options: ProjectDestinationsOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#pipeline = options.pipeline;
+  }
+
+  // Settings.
+
+  /**
+   * Keeps a project's settings; those that it had are gone. Errors: `ConfigurationError` for an endpoint that cannot work, or one project
+   * too many.
+   */
+  register(projectName: string, settings: ProjectRegistration): void {
+    const { maxCachedTenants, maxProjectsPerTenant } = this.#config;
+    const limit = maxCachedTenants * maxProjectsPerTenant;
+    if (this.#registrations.size >= limit && !this.#registrations.has(projectName)) {
+      throw new ConfigurationError(
+        `${limit} projects are registered already. Raise maxCachedTenants (${maxCachedTenants}) or maxProjectsPerTenant.`,
+      );
+    }
+    const target = settings.otlpEndpoint === undefined ? undefined : this.#targetAt(settings.otlpEndpoint, settings);
+    this.#registrations.set(projectName, { settings: { ...settings }, target });
+  }
+
+  registeredTenantOf(projectName: string): string | undefined {
+    return this.#registrations.get(projectName)?.settings.tenantId;
+  }
+
+  useSyncExport(projectName: string): boolean {
+    return this.#registrations.get(projectName)?.settings.useSyncExport ?? this.#config.batchConfig.useSyncExport;
+  }
+
+  /** What the provider of a project is initialized with. */
+  providerConfig(tenantId: string, projectName: string): ProviderConfig {
+    const settings = this.#registrations.get(projectName)?.settings;
+    return {
+      tenantId,
+      projectName,
+      otlpEndpoint: settings?.otlpEndpoint ?? this.#config.otlpEndpoint,
+      httpEndpoint: settings?.httpEndpoint,
+      options: this.#config.providerConfig,
+    };
+  }
+
+  // Opening and closing.
+
+  /** Finds a project's destination, at once or, where a provider has to be loaded first, later; also anew for one that has another. */
+  open(project: TenantProject): void {
+    this.#latest.delete(project);
+    const target = this.#knownTarget(project);
+    if (target === undefined) this.#openWithProvider(project);
+    else this.#attach(project, target);
+  }
+
+  /** The project's destination where no provider has a say. */
+  #knownTarget(project: TenantProject): ExportTarget | undefined {
+    const { exportTarget } = this.#options;
+    if (exportTarget !== undefined) return exportTarget(project);
+    // An endpoint of the project's own says where its spans go, whatever the provider would do with them.
+    const registered = this.#registrations.get(project.projectName)?.target;
+    if (registered !== undefined) return registered;
+    return this.#config.provider === null ? this.configuredTarget() : undefined;
+  }
+
+  /** The provider may take the bytes itself; until it has said so, spans wait in the project, or go on to where they went. */
+  #openWithProvider(project: TenantProject): void {
+    const turn = {};
+    this.#latest.set(project, turn);
+    this.waitFor(
+      this.#providerTarget(project).then((target) => {
+        if (this.#latest.get(project) !== turn) return;
+        this.#latest.delete(project);
+        if (target !== undefined) this.#attach(project, target);
+      }),
+      project.tenantId,
+    );
+  }
+
+  /** Never rejects: where the provider takes no spans they go to the configured endpoint. Undefined: that cannot be used either. */
+  async #providerTarget(project: TenantProject): Promise<ExportTarget | undefined> {
+    const { tenantId, projectName } = project;
+    const name = this.#config.provider!;
+    try {
+      const config = this.providerConfig(tenantId, projectName);
+      const provider = await this.#options.providers.get(name, config, true);
+      const target = provider.configureSpanExport({
+        endpoint: config.otlpEndpoint,
+        projectName,
+        tenantId,
+        useBatchExport: !project.useSyncExport,
+      });
+      if (target !== undefined) return target;
+    } catch (error) {
+      this.failedInitializations += 1;
+      this.#options.logger.warnOnce(
+        `provider ${name}`,
+        `Telemetry provider "${name}" takes no spans (${String(error)}); they go to ${this.#config.otlpEndpoint} over OTLP.`,
+      );
+    }
+    try {
+      return this.configuredTarget();
+    } catch (error) {
+      // Without a provider the endpoint is checked at start; with one it is first used here.
+      this.failedInitializations += 1;
+      this.#options.logger.warnOnce('endpoint', `Spans cannot be exported: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  #attach(project: TenantProject, target: ExportTarget): void {
+    const before = project.queue;
+    const queue = this.#openQueue(project, new ProjectTarget(target, () => this.#resourceAttributes(project)));
+    project.open(queue);
+    if (before !== undefined && before !== queue) this.#pipeline.closeProject(before);
+    if (project.cachedTenant?.live === false) this.#pipeline.closeProject(queue);
+  }
+
+  /** The project is no longer live: what waits in its queue is still delivered. */
+  close(project: TenantProject, queue: TenantQueue | undefined): void {
+    if (queue !== undefined) this.#pipeline.closeProject(queue);
+    const { provider } = this.#config;
+    if (provider !== null) this.#options.providers.release(provider, project.tenantId, project.projectName);
+  }
+
+  /** Writes a span of a project that is no longer live, through a queue that is open for it alone. */
+  writeLate(
+    project: TenantProject,
+    live: TenantQueue | undefined,
+    write: (queue: TenantQueue) => Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    if (live !== undefined) return write(live);
+    const queue = this.#openQueue(project, project.target!);
+    const written = write(queue);
+    this.#pipeline.closeProject(queue);
+    return written;
+  }
+
+  #openQueue({ tenantId, projectName }: TenantProject, target: ExportTarget): TenantQueue {
+    const { maxQueueSize } = this.#config.batchConfig;
+    return this.#pipeline.openProject({ tenantId, projectName, target, maxQueueSize });
+  }
+
+  // Targets without their project's resource.
+
+  /** Errors: `ConfigurationError` for an endpoint that cannot work. */
+  configuredTarget(): ExportTarget {
+    const config = this.#config;
+    this.#configuredTarget ??= otlpTarget({
+      endpoint: config.otlpEndpoint,
+      protocol: config.otlpProtocol,
+      useTls: config.levelOf('otlpUseTls') === 'default' ? undefined : config.otlpUseTls,
+      headers: config.otlpHeaders,
+      ...this.#transport(),
+    });
+    return this.#configuredTarget;
+  }
+
+  #targetAt(endpoint: string, { otlpHeaders }: ProjectRegistration): ExportTarget {
+    return otlpTarget({ endpoint, headers: otlpHeaders, ...this.#transport() });
+  }
+
+  #transport() {
+    return {
+      compression: this.#config.otlpCompression,
+      maxSpanBytes: this.#config.batchConfig.maxSpanBytes,
+      clock: this.#options.clock,
+    };
+  }
+
+  #resourceAttributes(project: TenantProject): [string, string][] {
+    const config = this.#config;
+    return [
+      ...Object.entries(config.extraResourceAttributes),
+      [SERVICE_NAME, config.serviceName],
+      [SERVICE_VERSION, config.serviceVersion],
+      [ENVIRONMENT, config.environment],
+      [DEPLOYMENT_ENVIRONMENT_NAME, config.environment],
+      [TENANT_ID, project.tenantId],
+      [OPENINFERENCE_PROJECT_NAME, project.projectName],
+      [TELEMETRY_SDK_NAME, 'cogniverse'],
+      [TELEMETRY_SDK_LANGUAGE, 'nodejs'],
+      [TELEMETRY_SDK_VERSION, VERSION],
+    ];
+  }
+
+  // Waiting.
+
+  /** Has a flush wait for `work`, which never rejects: that of `tenantId`, or without one everybody's. */
+  waitFor(work: Promise<void>, tenantId: string | undefined): void {
+    const opening = work.finally(() => this.#opening.delete(opening));
+    this.#opening.set(opening, tenantId);
+  }
+
+  /** What is being opened now, of one tenant or of all. */
+  openingOf(tenantId?: string): Promise<void>[] {
+    const found: Promise<void>[] = [];
+    for (const [opening, of] of this.#opening) {
+      if (tenantId === undefined || of === undefined || of === tenantId) found.push(opening);
+    }
+    return found;
+  }
+}
