@@ -41,7 +41,7 @@ import type { RetryPolicy } from './export/retry-policy.js';
 import { Spool } from './export/spool.js';
 import type { TenantProject } from './export/tenant-project.js';
 import type { ScopeBytes } from './export/tenant-queue.js';
-import { TenantRouter, type TrustRemoteContext } from './export/tenant-router.js';
+import { type SpanObserver, TenantRouter, type TrustRemoteContext } from './export/tenant-router.js';
 import { type ExportTargetOfProject, ProjectDestinations, type ProjectRegistration } from './project-destinations.js';
 import type { TelemetryProvider } from './providers/provider.js';
 import { ProviderInstances, type ProviderRegistry, registry as processRegistry } from './registry.js';
@@ -111,6 +111,11 @@ export interface TelemetryStats {
   readonly export: LedgerSnapshot & { readonly pipeline: PipelineStats };
 }
 
+/** What our own test helpers add. */
+export interface ObservedManagerOptions extends TelemetryManagerOptions {
+  readonly observer?: SpanObserver | undefined;
+}
+
 /** Everything a manager does; `TelemetryManager` is the one of the process. Errors of the constructor: `ConfigurationError`. */
 export class Telemetry implements ExitParticipant {
   readonly config: TelemetryConfig;
@@ -132,7 +137,7 @@ export class Telemetry implements ExitParticipant {
   #isGlobal = false;
   #shutdown: Promise<void> | undefined;
 
-  constructor(config: TelemetryConfig | TelemetryConfigOptions, options: TelemetryManagerOptions = {}) {
+  constructor(config: TelemetryConfig | TelemetryConfigOptions, options: ObservedManagerOptions = {}) {
     const environment = options.environment ?? process.env;
     const given = asConfig(config);
     this.config = withEnvironment(given, environment);
@@ -185,6 +190,7 @@ export class Telemetry implements ExitParticipant {
       logger: this.#logger,
       trustRemoteContext: options.trustRemoteContext ?? (() => this.config.trustRemoteContext),
       destinations,
+      observer: options.observer,
     });
     this.#recording = this.config.enabled && this.config.level !== 'disabled' && this.config.otlpEnabled;
     if (!this.#recording) this.#router.off = true;

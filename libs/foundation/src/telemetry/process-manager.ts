@@ -10,7 +10,10 @@ const SINGLETON = Symbol.for('cogniverse.telemetry');
 
 interface Singleton {
   readonly version: string;
+  /** `TelemetryManager` has no members of its own. */
   readonly manager: TelemetryManager;
+  /** A test's, which will give its place back. */
+  readonly isStandIn?: boolean;
 }
 const globals = globalThis as { [SINGLETON]?: Singleton | undefined };
 
@@ -72,6 +75,26 @@ export function getTelemetryManager(
   const initial = new TelemetryConfig();
   const config = source?.getTelemetryConfig(tenantId ?? initial.defaultTenantId) ?? initial;
   return new TelemetryManager(config, managerOptions);
+}
+
+/**
+ * For tests: `manager` is the process's manager until the function that this gives is called; then it is what it was before.
+ *
+ * Errors: `ConfigurationError` while another stands in already.
+ */
+export function standInAsProcessManager(manager: Telemetry): () => void {
+  const before = globals[SINGLETON];
+  if (before?.isStandIn === true) {
+    throw new ConfigurationError(
+      'Another createTestTelemetry({ asProcessManager: true }) is the manager of this process already: await its shutdown() first, for example in afterEach().',
+    );
+  }
+  const standIn: Singleton = { version: VERSION, manager, isStandIn: true };
+  globals[SINGLETON] = standIn;
+  return () => {
+    // Code under test may have called `TelemetryManager.reset()`, and more.
+    if (globals[SINGLETON] === standIn) globals[SINGLETON] = before;
+  };
 }
 
 function existingManager(): TelemetryManager | undefined {

@@ -165,6 +165,10 @@ export class Span implements TelemetrySpan {
     return (this.#context.traceFlags & 1) === 1;
   }
 
+  get name(): string {
+    return this.#name;
+  }
+
   get ended(): boolean {
     return this.#ended;
   }

@@ -64,8 +64,11 @@ it('has these public names', () => {
 
 it('has these names for tests', () => {
   expect(Object.keys(testing).sort()).toEqual([
+    'CountingIds',
     'ManualClock',
     'SENT',
+    'TestTelemetry',
+    'createTestTelemetry',
     'encodeSampleSpan',
     'memoryTarget',
     'sampleScope',

@@ -128,9 +128,11 @@ export class TenantProject {
   write(scope: ScopeBytes, span: Uint8Array): Promise<void> | undefined {
     const { ledger } = this;
     ledger.ended += 1;
+    const { observer, stopped } = this.router;
+    if (observer !== undefined && !stopped) observer.written(this, scope, span);
     if (this.#queue !== undefined) return this.#offer(this.#queue, scope, span);
     if (this.target !== undefined) return this.router.writeLate(this, (queue) => this.#offer(queue, scope, span));
-    if (this.router.stopped) return void ledger.countDropped('already_shutdown', 1);
+    if (stopped) return void ledger.countDropped('already_shutdown', 1);
     if (this.#early.length >= this.router.maxQueueSize) return void ledger.countDropped('queue_full', 1);
     if (this.router.earlyBytes + span.length > this.router.maxQueueBytes)
       return void ledger.countDropped('queue_bytes', 1);

@@ -43,6 +43,14 @@ export interface HeldSpan {
   readonly sinceMillis: number;
 }
 
+/** Sees spans in the caller's turn, for tests. Must not throw. */
+export interface SpanObserver {
+  /** The span is recorded from now on. */
+  started(span: Span): void;
+  /** The span has ended, before the shutdown, and its tenant is known: these bytes (of an OTLP `Span`; not to be kept) are about to be queued. */
+  written(project: TenantProject, scope: ScopeBytes, span: Uint8Array): void;
+}
+
 /** Where a span asks which remote parents are to be believed. */
 export type TrustRemoteContext = (spanContext: SpanContext) => boolean;
 
@@ -73,6 +81,7 @@ export interface TenantRouterOptions {
   readonly logger: PipelineLogger;
   readonly trustRemoteContext: TrustRemoteContext;
   readonly destinations: Destinations;
+  readonly observer?: SpanObserver | undefined;
 }
 
 export class TenantRouter {
@@ -98,6 +107,7 @@ export class TenantRouter {
   readonly attributeCountLimit: number;
   readonly eventCountLimit: number;
   readonly linkCountLimit: number;
+  readonly observer: SpanObserver | undefined;
   readonly attributePerEventCountLimit: number;
   readonly attributePerLinkCountLimit: number;
   readonly maxSpanBytes: number;
@@ -118,6 +128,7 @@ export class TenantRouter {
       [SERVICE_NAME, config.serviceName],
       [ENVIRONMENT, config.environment],
     ];
+    this.observer = options.observer;
     this.ledger = options.ledger;
     this.clock = options.clock;
     this.spanClock = options.spanClock;
@@ -408,6 +419,7 @@ export class TenantRouter {
     } else project.ledger.started += 1;
     // A session belongs to a tenant; where it differs from the span's, the context is another tenant's.
     if (active.sessionId !== undefined) span.setSession(active.sessionId);
+    this.observer?.started(span);
     return span;
   }
 

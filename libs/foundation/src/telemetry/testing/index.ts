@@ -1,4 +1,5 @@
 /** `@cogniverse/foundation/telemetry/testing`: what tests of telemetry need, independent of the test runner. */
+export { CountingIds } from './counting-ids.js';
 export { ManualClock, settle } from './manual-clock.js';
 export {
   type MemoryTarget,
@@ -17,3 +18,5 @@ export {
   type ScriptedBackendOptions,
   startScriptedBackend,
 } from './scripted-backend.js';
+export type { SpanNode } from './span-tree.js';
+export { createTestTelemetry, type SpanSelection, TestTelemetry, type TestTelemetryOptions } from './test-telemetry.js';
