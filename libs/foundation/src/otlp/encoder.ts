@@ -13,12 +13,21 @@ import { OtlpEncodeError, ProtoWriter, varintSize } from './proto-writer.js';
  */
 export const MAX_ENCODE_DEPTH = 256;
 
+/** A number that is an OTLP double whatever its value: a key whose values are measurements keeps one type. */
+export class OtlpDouble {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
 /** `AnyValue`, read only. */
 export type EncodableValue =
   | string
   | boolean
   | bigint
   | number
+  | OtlpDouble
   | Uint8Array
   | null
   | readonly EncodableValue[]
@@ -285,6 +294,10 @@ function encodeAnyValue(writer: ProtoWriter, value: EncodableValue, integersAsIn
   }
   if (depth > MAX_ENCODE_DEPTH) {
     throw new OtlpEncodeError('too_deep', `An attribute is nested deeper than ${MAX_ENCODE_DEPTH} levels.`);
+  }
+  if (value instanceof OtlpDouble) {
+    writer.double(0x21, value.value);
+    return;
   }
   if (value instanceof Map) {
     const start = writer.begin(0x32);

@@ -3,6 +3,7 @@
  *
  * Never throws, whatever a getter, a proxy or a `toJSON` does; bounded in nodes, depth and bytes, so that no value stalls a request.
  */
+import { OtlpDouble } from '../otlp/encoder.js';
 import type { EncodableValue } from '../otlp/index.js';
 
 export interface ValueLimits {
@@ -112,6 +113,7 @@ class Snapshot {
     if (value instanceof String || value instanceof Number || value instanceof Boolean)
       return this.take(value.valueOf(), depth);
     if (value instanceof BigInt || value instanceof Symbol) return this.take(value.valueOf(), depth);
+    if (value instanceof OtlpDouble) return value;
     const { toJSON } = value as { toJSON?: unknown };
     if (typeof toJSON === 'function') return this.take(toJSON.call(value, ''), depth);
     return this.#takeEntries(this.#properties(value), depth);

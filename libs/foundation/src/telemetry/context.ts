@@ -4,9 +4,12 @@
  * Names, attribute keys and defaults are those of the reference, so that dashboards serve both systems.
  */
 import type { Span } from '@opentelemetry/api';
+import { OtlpDouble } from '../otlp/encoder.js';
 import { UNREADABLE } from './attribute-values.js';
-import { isThenable, type Telemetry } from './manager.js';
+import { type Completion, isUnfinished, watch } from './completion.js';
+import type { Telemetry } from './manager.js';
 import { getTelemetryManager } from './process-manager.js';
+import { Span as TelemetrySpanImplementation } from './span.js';
 
 interface HelperOptions {
   readonly tenantId?: string | undefined;
@@ -50,40 +53,66 @@ export interface SearchResult {
 /** One vector, or several of equal length. */
 export type Embeddings = ArrayLike<number> | readonly ArrayLike<number>[];
 
-/** Sets an attribute to the milliseconds that `fn` took, also when it fails. A promise is timed until it settles. */
+/** Sets a measurement: a double also where it is a whole number. */
+function setDouble(span: Span, key: string, value: number): void {
+  // A span of another SDK takes OpenTelemetry's values only.
+  const isOwn = span instanceof TelemetrySpanImplementation && typeof value === 'number';
+  span.setAttribute(key, isOwn ? (new OtlpDouble(value) as never) : value);
+}
+
+/** Sets an attribute to the milliseconds until a result was complete, whether or not it failed. */
+class Stopwatch implements Completion {
+  readonly #span: Span;
+  readonly #key: string;
+  readonly #started = performance.now();
+
+  constructor(span: Span, key: string) {
+    this.#span = span;
+    this.#key = key;
+  }
+
+  done(): undefined {
+    setDouble(this.#span, this.#key, performance.now() - this.#started);
+  }
+
+  failed(): undefined {
+    this.done();
+  }
+
+  step<R>(advance: () => R): R {
+    return advance();
+  }
+}
+
+/** Sets an attribute to the milliseconds that `fn` took, also when it fails: until a promise settles, until a generator's iteration ends. */
 function timed<T>(span: Span, key: string, fn: () => T): T {
-  const started = performance.now();
-  const record = () => {
-    span.setAttribute(key, performance.now() - started);
-  };
+  const stopwatch = new Stopwatch(span, key);
   let result: T;
   try {
     result = fn();
   } catch (error) {
-    record();
+    stopwatch.failed();
     throw error;
   }
-  if (!isThenable(result)) {
-    record();
-    return result;
-  }
-  const settled = (result instanceof Promise ? result : Promise.resolve(result)).then(
-    (value) => {
-      record();
-      return value;
-    },
-    (error: unknown) => {
-      record();
-      throw error;
-    },
-  );
-  return settled as T;
+  if (isUnfinished(result)) return watch(result, stopwatch);
+  stopwatch.done();
+  return result;
 }
 
-/** Values of callers without types may be anything; what JSON cannot carry, or throws when it is read, is left out of the text. */
+/**
+ * JSON as Python's `json.dumps` writes it, so that equal parameters give equal texts in a project that both systems write to. Values of
+ * callers without types may be anything; what JSON cannot carry, or throws when it is read, is left out of the text.
+ */
 function jsonText(value: object): string {
   try {
-    return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? String(part) : part));
+    const indented = JSON.stringify(
+      value,
+      (_key, part: unknown) => (typeof part === 'bigint' ? String(part) : part),
+      1,
+    );
+    // A line break is between values only: those inside of texts are escaped.
+    const text = indented.replace(/,\n */g, ', ').replace(/\n */g, '');
+    return text.replace(/[\x7f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   } catch {
     return UNREADABLE;
   }
@@ -117,7 +146,7 @@ export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T)
     strategy: rankingStrategy,
     top_k: topK,
     profile,
-    'input.value': jsonText({ query, top_k: topK, strategy: rankingStrategy, profile }),
+    'input.value': jsonText({ query, top_k: topK, strategy: rankingStrategy }),
   };
   return telemetry.span('search_service.search', { tenantId, attributes, component: 'search_service' }, (span) =>
     timed(span, 'latency_ms', () => fn(span)),
@@ -161,13 +190,7 @@ export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (spa
     top_k: topK,
     schema: schemaName,
     has_embeddings: hasEmbeddings,
-    'input.value': jsonText({
-      query: queryText,
-      top_k: topK,
-      strategy: rankingStrategy,
-      schema: schemaName,
-      has_embeddings: hasEmbeddings,
-    }),
+    'input.value': jsonText({ query: queryText, top_k: topK, strategy: rankingStrategy }),
   };
   return telemetry.span('search.execute', { tenantId, attributes, component: 'backend' }, (span) =>
     timed(span, 'latency_ms', () => fn(span)),
@@ -182,7 +205,7 @@ export function addSearchResultsToSpan(span: Span, results: readonly SearchResul
 function addSearchResults(span: Span, results: readonly SearchResult[]): void {
   span.setAttribute('num_results', results.length);
   if (results.length === 0) return;
-  span.setAttribute('top_score', results[0]!.score ?? 0);
+  setDouble(span, 'top_score', results[0]!.score ?? 0);
   const best = results.slice(0, 3).map((result, index) => ({
     rank: index + 1,
     document_id: result.documentId ?? 'unknown',
@@ -214,7 +237,8 @@ function norm(vector: ArrayLike<number>): number {
  * Adds shape (as numpy writes it), type, mean and standard deviation of the norms; for several vectors `num_vectors` and `embedding_dim` too.
  * `output.value` is the shape: the numbers themselves would be no help to a reader.
  */
-export function addEmbeddingDetailsToSpan(span: Span, embeddings: Embeddings): void {
+export function addEmbeddingDetailsToSpan(span: Span, embeddings: Embeddings | null | undefined): void {
+  if (embeddings === null || embeddings === undefined) return; // a strategy without an encoder has none
   describing(span, () => addEmbeddingDetails(span, embeddings));
 }
 
@@ -225,12 +249,8 @@ function addEmbeddingDetails(span: Span, embeddings: Embeddings): void {
   const norms = vectors.map(norm);
   const mean = norms.reduce((sum, value) => sum + value, 0) / norms.length;
   const variance = norms.reduce((sum, value) => sum + (value - mean) ** 2, 0) / norms.length;
-  span.setAttributes({
-    embedding_shape: shape,
-    embedding_dtype: dtypeOf(vectors[0]),
-    embedding_norm_mean: mean,
-    embedding_norm_std: Math.sqrt(variance),
-    'output.value': shape,
-  });
+  span.setAttributes({ embedding_shape: shape, embedding_dtype: dtypeOf(vectors[0]), 'output.value': shape });
+  setDouble(span, 'embedding_norm_mean', mean);
+  setDouble(span, 'embedding_norm_std', Math.sqrt(variance));
   if (isMatrix(embeddings)) span.setAttributes({ num_vectors: vectors.length, embedding_dim: dimension });
 }

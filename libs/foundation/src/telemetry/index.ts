@@ -139,3 +139,4 @@ export type { TelemetrySpan } from './span.js';
 export type { IdGenerator } from './span-identity.js';
 export type { TenantTelemetry } from './tenant-telemetry.js';
 export type { Tracer, TracerProvider } from './tracer.js';
+export { type ArgumentSource, traced, type WithTelemetryOptions, withTelemetry } from './with-telemetry.js';

@@ -21,6 +21,7 @@ import {
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { z } from 'zod';
+import { type Completion, isUnfinished, watch } from './completion.js';
 import { describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
 import { TelemetryContext } from './context-keys.js';
 import { type Environment, namingVariables, withEnvironment } from './environment.js';
@@ -212,8 +213,9 @@ export class Telemetry implements ExitParticipant {
   // Recording.
 
   /**
-   * Runs `fn` in a new span, which is the active one inside. Ends the span when `fn` returns, or when the promise that it returns is
-   * settled. What `fn` throws is recorded (status ERROR) and thrown on, unchanged. Gives `fn`'s result.
+   * Runs `fn` in a new span, which is the active one inside. Ends the span when `fn` returns; if it returns a promise, when that is settled;
+   * if it returns a generator, sync or async, when its iteration ends. What `fn` throws is recorded (status ERROR) and thrown on, unchanged.
+   * Gives `fn`'s result.
    *
    * Errors: `MissingTenantError` if there is no tenant at all.
    */
@@ -336,7 +338,7 @@ export class Telemetry implements ExitParticipant {
       span.end();
       throw error;
     }
-    if (isThenable(result)) return endWhenSettled(result, span) as T;
+    if (isUnfinished(result)) return watch(result, new SpanCompletion(span, context));
     span.end();
     return result;
   }
@@ -599,33 +601,28 @@ function withParent(active: TelemetryContext, parent: ApiSpan | SpanContext): Te
   return active.with(span, active.project, active.sessionId);
 }
 
-/** Never throws, whatever it is asked about. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  try {
-    return value instanceof Promise || typeof (value as { then?: unknown }).then === 'function';
-  } catch {
-    return false; // a `then` that throws when it is read, or a revoked proxy, is not awaited by anyone
-  }
-}
+/** Ends a span when what its callback gave is complete. */
+class SpanCompletion implements Completion {
+  readonly #span: TelemetrySpan;
+  readonly #context: TelemetryContext;
 
-/** One `then` only: a lazy thenable (a query builder) runs once. */
-function endWhenSettled(result: PromiseLike<unknown>, span: TelemetrySpan): Promise<unknown> {
-  const promise = result instanceof Promise ? result : Promise.resolve(result);
-  return promise.then(
-    (value) => {
-      span.end();
-      const delivery = span instanceof Span ? span.delivery : undefined;
-      return delivery === undefined ? value : delivery.then(() => value);
-    },
-    (error: unknown) => {
-      if (span instanceof Span) span.fail(error);
-      span.end();
-      const delivery = span instanceof Span ? span.delivery : undefined;
-      if (delivery === undefined) throw error;
-      return delivery.then(() => {
-        throw error;
-      });
-    },
-  );
+  constructor(span: TelemetrySpan, context: TelemetryContext) {
+    this.#span = span;
+    this.#context = context;
+  }
+
+  done(): Promise<void> | undefined {
+    const span = this.#span;
+    span.end();
+    return span instanceof Span ? span.delivery : undefined;
+  }
+
+  failed(error: unknown): Promise<void> | undefined {
+    if (this.#span instanceof Span) this.#span.fail(error);
+    return this.done();
+  }
+
+  step<R>(advance: () => R): R {
+    return contextApi.with(this.#context, advance);
+  }
 }

@@ -1,4 +1,4 @@
-/** The helpers of search applications: names, attributes and defaults of the reference. */
+/** The helpers of search applications: how they run. What they record is in context-table.test.ts. */
 import {
   addEmbeddingDetailsToSpan,
   addSearchResultsToSpan,
@@ -11,78 +11,7 @@ import { memoryTarget } from '@cogniverse/foundation/telemetry/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { memoryTelemetry } from './memory-telemetry.js';
 
-const DEFAULTS = { 'tenant.id': 'acme', 'service.name': 'video-search', environment: 'development' };
-
 describe('context helpers', () => {
-  it('searchSpan makes search_service.search with the reference’s defaults', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
-    expect(searchSpan({ telemetry, tenantId: 'acme', query: 'cats' }, () => 7)).toBe(7);
-    const span = (await flushed()).named('search_service.search');
-    const { latency_ms: latency, 'input.value': input, ...attributes } = Object.fromEntries(span.attributes);
-    expect(attributes).toEqual({
-      ...DEFAULTS,
-      'openinference.span.kind': 'CHAIN',
-      'operation.name': 'search',
-      backend: 'vespa',
-      query: 'cats',
-      strategy: 'default',
-      top_k: 10n,
-      profile: 'unknown',
-    });
-    expect(JSON.parse(String(input))).toEqual({ query: 'cats', top_k: 10, strategy: 'default', profile: 'unknown' });
-    expect(latency).toBeGreaterThanOrEqual(0);
-    expect(span.status.code).toBe(0);
-  });
-
-  it('encodeSpan makes encoder.{type}.encode, in lower case', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
-    encodeSpan({ telemetry, tenantId: 'acme', encoderType: 'ColPali', query: 'cats', queryLength: 4 }, () => undefined);
-    const span = (await flushed()).named('encoder.colpali.encode');
-    const { encoding_time_ms: time, ...attributes } = Object.fromEntries(span.attributes);
-    expect(attributes).toEqual({
-      ...DEFAULTS,
-      'openinference.span.kind': 'EMBEDDING',
-      'operation.name': 'encode.colpali',
-      encoder_type: 'ColPali',
-      query_length: 4n,
-      'input.value': 'cats',
-    });
-    expect(time).toBeGreaterThanOrEqual(0);
-  });
-
-  it('backendSearchSpan makes search.execute', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
-    const options = {
-      telemetry,
-      tenantId: 'acme',
-      schemaName: 'video_colpali_mv',
-      rankingStrategy: 'BINARY_BINARY',
-      hasEmbeddings: true,
-    };
-    backendSearchSpan(options, () => undefined);
-    const span = (await flushed()).named('search.execute');
-    const { latency_ms: latency, 'input.value': input, ...attributes } = Object.fromEntries(span.attributes);
-    expect(attributes).toEqual({
-      ...DEFAULTS,
-      'openinference.span.kind': 'RETRIEVER',
-      'operation.name': 'search.execute',
-      backend: 'vespa',
-      query: '',
-      strategy: 'BINARY_BINARY',
-      top_k: 10n,
-      schema: 'video_colpali_mv',
-      has_embeddings: true,
-    });
-    expect(JSON.parse(String(input))).toEqual({
-      query: '',
-      top_k: 10,
-      strategy: 'BINARY_BINARY',
-      schema: 'video_colpali_mv',
-      has_embeddings: true,
-    });
-    expect(latency).toBeGreaterThanOrEqual(0);
-  });
-
   it('times a promise until it settles, and records the latency of what fails, sync and async', async () => {
     const { telemetry, flushed } = memoryTelemetry();
     const error = new Error('index is gone');
@@ -145,62 +74,6 @@ describe('context helpers', () => {
     expect((await flushed()).spans.map((span) => span.name)).toEqual(['search_service.search']);
   });
 
-  it('addSearchResultsToSpan records the number, the top score, and the best three', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
-    const results = [0.9, 0.7, 0.5, 0.3].map((score, index) => ({
-      documentId: `d${index}`,
-      score,
-      contentType: 'text',
-    }));
-    telemetry.span('some', { tenantId: 'acme' }, (span) =>
-      addSearchResultsToSpan(span, [...results.slice(0, 1), { videoId: 'v' }, ...results.slice(2)]),
-    );
-    telemetry.span('none', { tenantId: 'acme' }, (span) => addSearchResultsToSpan(span, []));
-    const received = await flushed();
-    const some = received.named('some');
-    expect(some.attributes.get('num_results')).toBe(4n);
-    expect(some.attributes.get('top_score')).toBe(0.9);
-    expect(some.events.map((event) => event.name)).toEqual(['search_results']);
-    expect(JSON.parse(String(some.events[0]!.attributes.get('top_3')))).toEqual([
-      { rank: 1, document_id: 'd0', video_id: 'unknown', score: 0.9, content_type: 'text' },
-      { rank: 2, document_id: 'unknown', video_id: 'v', score: 0, content_type: 'unknown' },
-      { rank: 3, document_id: 'd2', video_id: 'unknown', score: 0.5, content_type: 'text' },
-    ]);
-    const none = received.named('none');
-    expect(none.attributes.get('num_results')).toBe(0n);
-    expect(none.attributes.has('top_score')).toBe(false);
-    expect(none.events).toEqual([]);
-  });
-
-  it('addEmbeddingDetailsToSpan records shape, type and norms of one vector or several', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
-    telemetry.span('one', { tenantId: 'acme' }, (span) => addEmbeddingDetailsToSpan(span, Float32Array.of(3, 4)));
-    telemetry.span('several', { tenantId: 'acme' }, (span) =>
-      addEmbeddingDetailsToSpan(span, [
-        [3, 4],
-        [0, 1],
-      ]),
-    );
-    const received = await flushed();
-    expect(Object.fromEntries(received.named('one').attributes)).toMatchObject({
-      embedding_shape: '(2,)',
-      embedding_dtype: 'float32',
-      embedding_norm_mean: 5n,
-      embedding_norm_std: 0n,
-      'output.value': '(2,)',
-    });
-    expect(received.named('one').attributes.has('num_vectors')).toBe(false);
-    expect(Object.fromEntries(received.named('several').attributes)).toMatchObject({
-      embedding_shape: '(2, 2)',
-      embedding_dtype: 'float64',
-      embedding_norm_mean: 3n,
-      embedding_norm_std: 2n,
-      num_vectors: 2n,
-      embedding_dim: 2n,
-      'output.value': '(2, 2)',
-    });
-  });
-
   describe('without a manager given', () => {
     afterEach(() => TelemetryManager.reset());
 
@@ -215,6 +88,17 @@ describe('context helpers', () => {
 });
 
 describe('values that cannot be described', () => {
+  it('embeddings that are not there leave no trace: a strategy without an encoder has none', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    telemetry.span('s', { tenantId: 'acme' }, (span) => {
+      addEmbeddingDetailsToSpan(span, null);
+      addEmbeddingDetailsToSpan(span, undefined);
+    });
+    const span = (await flushed()).named('s');
+    expect(span.attributes.size).toBe(3);
+    expect(span.events).toEqual([]);
+  });
+
   it('cost a helper its details and never reach the caller', async () => {
     const { telemetry, flushed } = memoryTelemetry();
     const cyclic: Record<string, unknown> = {};
@@ -227,7 +111,6 @@ describe('values that cannot be described', () => {
         addSearchResultsToSpan(span, null as never);
         addSearchResultsToSpan(span, [null as never]);
         addSearchResultsToSpan(span, [{ score: 1n as never }]);
-        addEmbeddingDetailsToSpan(span, null as never);
         addEmbeddingDetailsToSpan(span, [null] as never);
         return 3;
       }),

@@ -58,7 +58,9 @@ it('has these public names', () => {
     'registry',
     'searchSpan',
     'toSpanRecord',
+    'traced',
     'withEnvironment',
+    'withTelemetry',
   ]);
 });
 

@@ -1,0 +1,196 @@
+/** When a span ends whose callback gives a generator: with its iteration, however that ends. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { searchSpan, withTelemetry } from '@cogniverse/foundation/telemetry';
+import { trace } from '@opentelemetry/api';
+import { describe, expect, it, vi } from 'vitest';
+import { memoryTelemetry } from './memory-telemetry.js';
+
+const error = new Error('the model went away');
+
+async function* answer(tokens: readonly string[], end?: Error): AsyncGenerator<string, number> {
+  for (const token of tokens) {
+    await Promise.resolve();
+    trace.getActiveSpan()?.addEvent(token);
+    yield token;
+  }
+  if (end !== undefined) throw end;
+  return tokens.length;
+}
+
+function* rows(count: number, end?: Error): Generator<number, string> {
+  for (let row = 0; row < count; row += 1) {
+    trace.getActiveSpan()?.addEvent(`row ${row}`);
+    yield row;
+  }
+  if (end !== undefined) throw end;
+  return 'all';
+}
+
+describe('a span around an async generator', () => {
+  it('ends when the iteration ends, and is the active span in every step', async () => {
+    const { telemetry, received, flushed } = memoryTelemetry();
+    const stream = telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a', 'b']));
+    const told: unknown[] = [];
+    for (let step = await stream.next(); ; step = await stream.next()) {
+      await telemetry.forceFlush(5000);
+      told.push(step.value, received.spans.length);
+      if (step.done) break;
+    }
+    expect(told).toEqual(['a', 0, 'b', 0, 2, 1]);
+    const span = (await flushed()).named('answer');
+    expect(span.events.map((event) => event.name)).toEqual(['a', 'b']);
+    expect(span.status.code).toBe(0);
+    expect(await stream.next()).toEqual({ value: undefined, done: true });
+  });
+
+  it('is given back as the same object, also by a promise', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const [one, two] = [answer([]), answer([])];
+    expect(telemetry.span('value', { tenantId: 'acme' }, () => one)).toBe(one);
+    expect(await telemetry.span('promise', { tenantId: 'acme' }, async () => two)).toBe(two);
+    expect((await flushed()).spans).toEqual([]);
+    await Promise.all([one.next(), two.next()]);
+    expect((await flushed()).spans.map((span) => span.name).sort()).toEqual(['promise', 'value']);
+  });
+
+  it.each([
+    ['breaks off', 'return', 0],
+    ['throws into it', 'throw', 2],
+  ] as const)('ends when the caller %s', async (_how, method, code) => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const stream = telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a', 'b']));
+    await stream.next();
+    if (method === 'return') expect(await stream.return(7)).toEqual({ value: 7, done: true });
+    else await expect(stream.throw(error)).rejects.toBe(error);
+    const span = (await flushed()).named('answer');
+    expect(span.status.code).toBe(code);
+    expect(span.events.map((event) => event.name)).toEqual(code === 0 ? ['a'] : ['a', 'exception']);
+  });
+
+  it('records what the generator throws, once, and rethrows it unchanged', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const read = async () => {
+      for await (const _token of telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a'], error)));
+    };
+    await expect(read()).rejects.toBe(error);
+    const span = (await flushed()).named('answer');
+    expect(span.status).toEqual({ code: 2, message: error.message });
+    expect(span.events.map((event) => event.name)).toEqual(['a', 'exception']);
+  });
+
+  it('leaves the span of the reader alone: what the reader does between two steps is not inside', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    await telemetry.span('reader', { tenantId: 'acme' }, async () => {
+      for await (const token of telemetry.span('answer', () => answer(['a', 'b']))) {
+        telemetry.span(`shows ${token}`, () => undefined);
+      }
+    });
+    const received = await flushed();
+    const reader = received.named('reader').spanId;
+    expect(['answer', 'shows a', 'shows b'].map((name) => received.named(name).parentSpanId)).toEqual(
+      Array(3).fill(reader),
+    );
+  });
+
+  it('with synchronous export, the last step waits for the backend', async () => {
+    const { telemetry, received } = memoryTelemetry({ batchConfig: { useSyncExport: true } });
+    for await (const _token of telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a'])));
+    expect(received.spans.map((span) => span.name)).toEqual(['answer']);
+  });
+
+  it('that nobody iterates any more ends when it is collected', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { telemetry, received } = memoryTelemetry();
+    const abandon = async () => {
+      await telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a', 'b'])).next();
+    };
+    await abandon();
+    await vi.waitFor(
+      async () => {
+        collect();
+        await telemetry.forceFlush(1000);
+        expect(received.spans.map((span) => span.name)).toEqual(['answer']);
+      },
+      { timeout: 20_000, interval: 20 },
+    );
+    expect(telemetry.audit()).toBeNull();
+  });
+});
+
+describe('a span around a sync generator', () => {
+  it('ends when the iteration ends, is broken off, or throws', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const options = { tenantId: 'acme' };
+    expect([...telemetry.span('all', options, () => rows(2))]).toEqual([0, 1]);
+    for (const row of telemetry.span('part', options, () => rows(9))) if (row === 1) break;
+    expect(() => [...telemetry.span('failed', options, () => rows(1, error))]).toThrow(error);
+    const received = await flushed();
+    expect(received.spans.map((span) => [span.name, span.status.code, span.events.length])).toEqual([
+      ['all', 0, 2],
+      ['part', 0, 2],
+      ['failed', 2, 2],
+    ]);
+  });
+
+  it('delegated to by yield* is covered as well', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const both = function* () {
+      const result: string = yield* telemetry.span('inner', { tenantId: 'acme' }, () => rows(2));
+      yield result;
+    };
+    expect([...both()]).toEqual([0, 1, 'all']);
+    expect((await flushed()).named('inner').events).toHaveLength(2);
+  });
+});
+
+describe('helpers and wrapped functions', () => {
+  it('record the latency of the whole iteration', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const stream = searchSpan({ telemetry, tenantId: 'acme', query: 'cats' }, () => answer(['a']));
+    await stream.next();
+    const before = performance.now();
+    while (performance.now() - before < 3);
+    await stream.next();
+    const span = (await flushed()).named('search_service.search');
+    expect(span.attributes.get('latency_ms')).toBeGreaterThanOrEqual(3);
+  });
+
+  it('cover a generator function wrapped by withTelemetry, arguments and all', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const traced = withTelemetry('llm.answer', { telemetry, tenantId: () => 'acme' }, answer);
+    const tokens: string[] = [];
+    for await (const token of traced(['a', 'b'])) tokens.push(token);
+    expect(tokens).toEqual(['a', 'b']);
+    expect((await flushed()).named('llm.answer').events).toHaveLength(2);
+  });
+});
+
+describe('what is no generator', () => {
+  it('ends its span at once and comes back untouched: lists, maps, their iterators, streams, frozen and revoked objects', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const trap = {
+      [Symbol.iterator]: () => [][Symbol.iterator](),
+      get next(): never {
+        throw error;
+      },
+    };
+    const values = [
+      [1, 2],
+      new Map([[1, 2]]),
+      new Map([[1, 2]]).values(),
+      new ReadableStream(),
+      Object.freeze(rows(1)),
+      revoked.proxy,
+      trap,
+    ];
+    for (const value of values) {
+      const result = telemetry.span('value', { tenantId: 'acme' }, () => value);
+      expect(Object.is(result, value)).toBe(true);
+    }
+    expect((await flushed()).spans).toHaveLength(values.length);
+  });
+});
