@@ -1,6 +1,18 @@
-/** What a caller gave cannot be used.   Thrown where statistics are set up or read, never where they are recorded. */
+/** What a caller gave cannot be used.   Thrown where something is set up or read, never where it is recorded. */
+import { textOfError } from './error-tally.js';
+
 export class InvalidArgumentError extends RangeError {
   /** Stable; branch on it, never on the message. */
   readonly code = 'invalid_argument';
   override readonly name = 'InvalidArgumentError';
+}
+
+/** Throws unless `holds`, naming field, value and remedy. */
+export function checkArgument(holds: boolean, field: string, value: unknown, remedy: string): asserts holds {
+  if (!holds) throw new InvalidArgumentError(`${field} is ${quoted(value)}. ${remedy}`);
+}
+
+/** A value for a message; never throws. */
+export function quoted(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : textOfError(value) || String(value);
 }

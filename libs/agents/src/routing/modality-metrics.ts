@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Clock } from '@cogniverse/foundation/telemetry';
 import { textOfError } from './error-tally.js';
-import { InvalidArgumentError } from './invalid-argument-error.js';
+import { checkArgument, quoted } from './invalid-argument-error.js';
 import { ModalityWindow } from './modality-window.js';
 import { MODALITIES, type QueryModality } from './query-modality.js';
 
@@ -121,7 +121,7 @@ export class ModalityMetricsTracker {
       window = new ModalityWindow(this.windowSize);
       this.#windows.set(modality, window);
     }
-    window.record(latencyMs, success, error, this.#clock.monotonicMillis());
+    window.record(latencyMs, success, error, this.#clock);
   }
 
   #refuse(field: string, value: unknown): void {
@@ -310,15 +310,6 @@ function emptyStats(modality: QueryModality): ModalityStats {
 function checkModality(modality: QueryModality): void {
   const remedy = `Give one of QueryModality: ${MODALITIES.join(', ')}.`;
   checkArgument(MODALITIES.includes(modality), 'modality', modality, remedy);
-}
-
-function checkArgument(holds: boolean, field: string, value: unknown, remedy: string): void {
-  if (!holds) throw new InvalidArgumentError(`${field} is ${quoted(value)}. ${remedy}`);
-}
-
-/** A value for a message; never throws. */
-function quoted(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : textOfError(value) || String(value);
 }
 
 /** Never throws, whatever it is asked about. */

@@ -2,6 +2,7 @@
  * What is known of one modality: its last latencies, and its totals.   Recording path: tracker -> [modality-window].
  * Everything that changes with a request lies in typed arrays or is a small integer: recording allocates nothing.
  */
+import type { Clock } from '@cogniverse/foundation/telemetry';
 import { ErrorTally } from './error-tally.js';
 import { percentileOfSorted } from './percentile.js';
 
@@ -36,14 +37,14 @@ export class ModalityWindow {
   }
 
   /** Takes one request. O(1), no allocation, no throw. `latencyMillis` is finite and not negative. */
-  record(latencyMillis: number, success: boolean, error: unknown, nowMillis: number): void {
+  record(latencyMillis: number, success: boolean, error: unknown, clock: Pick<Clock, 'monotonicMillis'>): void {
     const next = this.#next;
     this.#latencies[next] = latencyMillis + 0; // -0 becomes 0
     this.#next = next + 1 === this.#latencies.length ? 0 : next + 1;
     if (this.#filled < this.#latencies.length) this.#filled += 1;
     const totals = this.#totals;
-    if (totals[REQUESTS] === 0) totals[FIRST_MILLIS] = nowMillis;
-    totals[LAST_MILLIS] = nowMillis;
+    totals[LAST_MILLIS] = clock.monotonicMillis(); // straight into the array: as an argument it would be put in a box
+    if (totals[REQUESTS] === 0) totals[FIRST_MILLIS] = totals[LAST_MILLIS]!;
     totals[REQUESTS]! += 1;
     if (success) totals[SUCCESSES]! += 1;
     else this.errors.count(error);
