@@ -363,6 +363,33 @@ export class TelemetryConfig extends TelemetryConfigFields {
     return structuredClone(dict);
   }
 
+  /** The stored form of what was set by code or is stored, without defaults and environment. */
+  toSparseDict(): Dict {
+    const { code, stored } = this.#layers;
+    const { batchConfig, ...fields } = { ...stored, ...code };
+    const batch = { ...stored?.batchConfig, ...code?.batchConfig };
+    const { batch_config: unknownBatch, ...unknown } = this.#unknown;
+    const dict = renameKeys(fields, snakeCase);
+    if (isRecord(dict['spool'])) dict['spool'] = renameKeys(dict['spool'], snakeCase);
+    if (batchConfig !== undefined || unknownBatch !== undefined) {
+      dict['batch_config'] = { ...renameKeys(batch, snakeCase), ...(unknownBatch as Dict | undefined) };
+    }
+    for (const [key, value] of Object.entries(unknown)) define(dict, key, value);
+    return structuredClone(dict);
+  }
+
+  /**
+   * A copy with another stored configuration below what is set by code and environment here. What `other` has by code is set by code here
+   * too, over what was.
+   */
+  withStored(other: TelemetryConfig): TelemetryConfig {
+    const layers = { ...this.#layers };
+    delete layers.stored;
+    if (other.#layers.stored !== undefined) layers.stored = other.#layers.stored;
+    const config = TelemetryConfig.#build(layers, other.#unknown);
+    return other.#layers.code === undefined ? config : config.with(other.#layers.code as TelemetryConfigOptions);
+  }
+
   /** Keys of the stored form that this version does not know. */
   get unknownKeys(): string[] {
     return Object.keys(this.#unknown).flatMap((key) =>
@@ -526,6 +553,8 @@ function parse<T extends z.ZodType>(schema: T, input: unknown, nameOf: (field: s
   }
   let value: unknown = input;
   for (const part of issue.path) value = isRecord(value) ? value[String(part)] : undefined;
+  // Headers are credentials, also where they are written in the wrong form.
+  if (issue.path[0] === 'otlpHeaders' && typeof value !== 'number') value = '(not shown)';
   throw invalid(nameOf(issue.path.join('.')), value, issue.message);
 }
 

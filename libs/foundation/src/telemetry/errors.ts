@@ -19,7 +19,7 @@ export class InvalidNameError extends TelemetryError {
 }
 /** A configuration value that cannot be used; names field, value and remedy. */
 export class ConfigurationError extends TelemetryError {
-  readonly code = 'configuration';
+  readonly code: string = 'configuration';
 }
 /** A project that belongs to another tenant than the one it was asked for. */
 export class TenantMismatchError extends TelemetryError {

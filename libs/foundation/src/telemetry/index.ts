@@ -8,6 +8,7 @@ export {
   type TelemetryConfigOptions,
   TelemetryLevel,
 } from './config.js';
+export type { TelemetryConfigSource } from './config-source.js';
 export { configurationTable } from './configuration-table.js';
 export {
   addEmbeddingDetailsToSpan,
@@ -65,8 +66,10 @@ export {
   type TelemetryManagerOptions,
   type TelemetryStats,
 } from './manager.js';
-export { getTelemetryManager, type TelemetryConfigSource, TelemetryManager } from './process-manager.js';
+
+export { getTelemetryManager, TelemetryManager } from './process-manager.js';
 export type { ProjectRegistration } from './project-destinations.js';
+
 export {
   type AnalyticsStore,
   type Annotation,

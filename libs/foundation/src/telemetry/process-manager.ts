@@ -1,5 +1,7 @@
 /** The one manager of a process, shared by all copies of this package in it.   Control path: [singleton] -> manager. */
-import { TelemetryConfig, type TelemetryConfigOptions } from './config.js';
+import { createDefaultConfigManager } from '../config/config-manager.js';
+import type { TelemetryConfig, TelemetryConfigOptions } from './config.js';
+import type { TelemetryConfigSource } from './config-source.js';
 import { withEnvironment } from './environment.js';
 import { ConfigurationError } from './errors.js';
 import { consoleLogger, FencedLogger } from './export/pipeline-logger.js';
@@ -16,11 +18,6 @@ interface Singleton {
   readonly isStandIn?: boolean;
 }
 const globals = globalThis as { [SINGLETON]?: Singleton | undefined };
-
-/** Whence `getTelemetryManager()` has its configuration. */
-export interface TelemetryConfigSource {
-  getTelemetryConfig(tenantId: string): TelemetryConfig;
-}
 
 /** The process's manager. */
 export class TelemetryManager extends Telemetry {
@@ -62,19 +59,23 @@ export class TelemetryManager extends Telemetry {
 }
 
 /**
- * The process's manager. The first call makes it, from `source` (default: defaults and the environment), for the tenant `tenantId`.
+ * The process's manager. The first call makes it, with the configuration that is stored for `tenantId` (default: for all tenants).
  *
- * Errors: `ConfigurationError`.
+ * `configManager`: default `createDefaultConfigManager()`, which reads the configuration file, now; that there is none is fine.
+ *
+ * Errors, of the first call: `ConfigurationError`, for a configuration file that is damaged or cannot be read `ConfigFileError`. An
+ * application that is to start all the same catches it, and makes a `new TelemetryManager(...)`.
  */
 export function getTelemetryManager(
-  options: TelemetryManagerOptions & { readonly source?: TelemetryConfigSource; readonly tenantId?: string } = {},
+  options: TelemetryManagerOptions & {
+    readonly configManager?: TelemetryConfigSource | undefined;
+    readonly tenantId?: string | undefined;
+  } = {},
 ): TelemetryManager {
   const existing = existingManager();
   if (existing !== undefined) return existing;
-  const { source, tenantId, ...managerOptions } = options;
-  const initial = new TelemetryConfig();
-  const config = source?.getTelemetryConfig(tenantId ?? initial.defaultTenantId) ?? initial;
-  return new TelemetryManager(config, managerOptions);
+  const { configManager = createDefaultConfigManager(), tenantId, ...managerOptions } = options;
+  return new TelemetryManager(configManager.getTelemetryConfig(tenantId), managerOptions);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What `@cogniverse/foundation/telemetry` shows at run time. A change of this list is a change of the public surface. */
+import * as config from '@cogniverse/foundation/config';
 import * as telemetry from '@cogniverse/foundation/telemetry';
 import * as testing from '@cogniverse/foundation/telemetry/testing';
 import { expect, it } from 'vitest';
@@ -77,5 +78,16 @@ it('has these names for tests', () => {
     'sampleSpan',
     'settle',
     'startScriptedBackend',
+  ]);
+});
+
+it('the configuration has these public names', () => {
+  expect(Object.keys(config).sort()).toEqual([
+    'ConfigConflictError',
+    'ConfigFileError',
+    'ConfigManager',
+    'FileConfigStore',
+    'configLocation',
+    'createDefaultConfigManager',
   ]);
 });

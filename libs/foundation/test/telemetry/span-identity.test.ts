@@ -1,4 +1,4 @@
-import { getTelemetryManager, TelemetryConfig, TelemetryManager } from '@cogniverse/foundation/telemetry';
+import { getTelemetryManager, TelemetryManager } from '@cogniverse/foundation/telemetry';
 import { ManualClock } from '@cogniverse/foundation/telemetry/testing';
 import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import fc from 'fast-check';
@@ -139,21 +139,6 @@ describe('two managers in one process', () => {
     expect(inTwo.map((span) => [span.name, span.tenant, span.project])).toEqual([
       ['in two', 'acme', 'cogniverse-acme-other'],
     ]);
-  });
-
-  it("getTelemetryManager() makes the process's manager once, from the configuration that its source has", () => {
-    const asked: string[] = [];
-    const source = {
-      getTelemetryConfig: (tenantId: string) => {
-        asked.push(tenantId);
-        return new TelemetryConfig({ serviceName: 'stored' });
-      },
-    };
-    const manager = getTelemetryManager({ source, environment: {} });
-    expect(getTelemetryManager()).toBe(manager);
-    expect(new TelemetryManager()).toBe(manager);
-    expect(manager.config.serviceName).toBe('stored');
-    expect(asked).toEqual(['default']);
   });
 
   it('refuses to join one of another major version', () => {

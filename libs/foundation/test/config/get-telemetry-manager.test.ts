@@ -1,0 +1,60 @@
+/** The process's manager begins with the stored configuration. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ConfigFileError, ConfigManager } from '@cogniverse/foundation/config';
+import { getTelemetryManager, TelemetryManager } from '@cogniverse/foundation/telemetry';
+import { afterEach, describe, expect, it } from 'vitest';
+import { fileStore, putText, temporaryDirectory } from './config-fixture.js';
+
+const run = promisify(execFile);
+afterEach(() => TelemetryManager.reset());
+
+describe('getTelemetryManager()', () => {
+  it("makes the process's manager once, from the configuration that is stored", async () => {
+    const configManager = new ConfigManager(fileStore());
+    await configManager.setTelemetryConfig('default', { serviceName: 'stored', level: 'detailed' });
+    await configManager.setTelemetryConfig('acme', { serviceName: 'of-acme' });
+    const manager = getTelemetryManager({ configManager, environment: { TELEMETRY_LEVEL: 'verbose' } });
+    expect(getTelemetryManager()).toBe(manager);
+    expect(new TelemetryManager()).toBe(manager);
+    expect(manager.config.serviceName).toBe('stored');
+    expect([manager.config.level, manager.config.levelOf('level')]).toEqual(['verbose', 'telemetry_environment']);
+  });
+
+  it('takes the configuration of the tenant that it is started for', async () => {
+    const configManager = new ConfigManager(fileStore());
+    await configManager.setTelemetryConfig('acme', { serviceName: 'of-acme' });
+    expect(getTelemetryManager({ configManager, tenantId: 'acme', environment: {} }).config.serviceName).toBe(
+      'of-acme',
+    );
+  });
+
+  it('throws for a damaged file, at the start, and an application may start all the same', () => {
+    const store = fileStore();
+    putText(store, '{"format": 1, "entr');
+    const configManager = new ConfigManager(store);
+    expect(() => getTelemetryManager({ configManager, environment: {} })).toThrow(ConfigFileError);
+    const manager = new TelemetryManager({ serviceName: 'by-code' }, { environment: {} });
+    expect(getTelemetryManager()).toBe(manager);
+  });
+
+  it('without a ConfigManager reads the usual file; that there is none is fine, and none is made', async () => {
+    const directory = temporaryDirectory();
+    const program = `import { getTelemetryManager } from ${JSON.stringify(join(import.meta.dirname, '../../dist/telemetry/index.js'))};
+      import { readdirSync } from 'node:fs';
+      const { config } = getTelemetryManager();
+      console.log(JSON.stringify([config.serviceName, config.levelOf('serviceName'), readdirSync('.')]));`;
+    const options = { cwd: directory, env: { HOME: directory } };
+    const start = async () =>
+      JSON.parse((await run(process.execPath, ['--input-type=module', '--eval', program], options)).stdout);
+    expect(await start()).toEqual(['video-search', 'default', []]);
+    mkdirSync(join(directory, '.cogniverse'));
+    const file = join(directory, '.cogniverse/config.json');
+    await new ConfigManager(fileStore({ path: file })).setTelemetryConfig('default', { serviceName: 'stored' });
+    expect(await start()).toEqual(['stored', 'stored', ['.cogniverse']]);
+    writeFileSync(file, '');
+    await expect(start()).rejects.toMatchObject({ stderr: expect.stringMatching(/ConfigFileError.*is empty/) });
+  });
+});
