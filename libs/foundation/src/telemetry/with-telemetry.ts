@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UNREADABLE } from './attribute-values.js';
 import { requireOptions } from './config.js';
 import { ConfigurationError } from './errors.js';
-import { type SpanOptions, Telemetry } from './manager.js';
+import type { SpanOptions, Telemetry } from './manager.js';
 import { getTelemetryManager } from './process-manager.js';
 
 /** Any function: what is given is given back as the same type, with its overloads and type parameters. */
@@ -37,7 +37,9 @@ const OPTIONS_SCHEMA = z.strictObject({
   projectName: z.string().optional(),
   component: z.string().optional(),
   kind: z.number().optional(),
-  telemetry: z.instanceof(Telemetry).optional(),
+  telemetry: z
+    .custom<Telemetry>((value) => typeof (value as Partial<Telemetry> | null)?.span === 'function', 'Give a manager')
+    .optional(),
 });
 
 type Reader = (args: readonly unknown[]) => unknown;

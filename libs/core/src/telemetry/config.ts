@@ -1,0 +1,14 @@
+/** `telemetry.config`: what a manager is told. */
+export {
+  BatchExportConfig,
+  type BatchExportOptions,
+  ConfigurationError,
+  type ConfigurationLevel,
+  configurationTable,
+  type Environment,
+  type OptionPath,
+  TelemetryConfig,
+  type TelemetryConfigOptions,
+  TelemetryLevel,
+  withEnvironment,
+} from '@cogniverse/foundation/telemetry';

@@ -1,0 +1,22 @@
+/** `telemetry.manager`: the one of a process, handles on its tenants, and what its calls may throw. */
+export {
+  createTelemetry,
+  getTelemetryManager,
+  InvalidNameError,
+  MissingTenantError,
+  ProjectAmbiguousError,
+  ProjectCollisionError,
+  type ProjectRegistration,
+  type SessionOptions,
+  type SpanOptions,
+  Telemetry,
+  TelemetryError,
+  TelemetryManager,
+  type TelemetryManagerOptions,
+  type TelemetrySpan,
+  type TelemetryStats,
+  TenantMismatchError,
+  type TenantTelemetry,
+  type Tracer,
+  type TracerProvider,
+} from '@cogniverse/foundation/telemetry';
