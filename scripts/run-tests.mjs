@@ -45,8 +45,27 @@ export function judgeSkipped(skipped, options) {
   };
 }
 
-function node(args) {
-  const done = spawnSync(process.execPath, args, { cwd: REPOSITORY, stdio: 'inherit' });
+/**
+ * Runs vitest on what is installed and built, its output on ours. `node`: the program to run it with; `args` go on to vitest.
+ * Gives the counts, and vitest's exit code.
+ */
+export function runVitest(args, { node = process.execPath, env = process.env } = {}) {
+  const reports = mkdtempSync(join(tmpdir(), 'cogniverse-test-'));
+  try {
+    const reportFile = join(reports, 'report.json');
+    const vitest = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
+    const exitCode = run(node, [join('node_modules', 'vitest', 'vitest.mjs'), ...vitest, ...args], env);
+    if (!existsSync(reportFile)) throw new SetupError('vitest ended without a report; its messages are above.');
+    const counts = countTests(JSON.parse(readFileSync(reportFile, 'utf8')));
+    // An error outside of any test shows in vitest's exit code alone.
+    return { ...counts, failed: Math.max(counts.failed, exitCode === 0 ? 0 : 1), exitCode };
+  } finally {
+    rmSync(reports, { recursive: true, force: true });
+  }
+}
+
+function run(node, args, env) {
+  const done = spawnSync(node, args, { cwd: REPOSITORY, stdio: 'inherit', env });
   if (done.error) throw done.error;
   return done.status === null ? 1 : done.status;
 }
@@ -54,30 +73,13 @@ function node(args) {
 export async function main(args) {
   await setUp({});
   console.error('Checking style ...');
-  const lint = node([join('node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.']);
+  const lint = run(process.execPath, [join('node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.']);
   if (lint !== 0) console.error('The style check failed (see above). `npm run format` mends most of it.');
 
   console.error('Running the tests ...');
-  const reports = mkdtempSync(join(tmpdir(), 'cogniverse-test-'));
-  const reportFile = join(reports, 'report.json');
-  const vitest = [
-    join('node_modules', 'vitest', 'vitest.mjs'),
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${reportFile}`,
-  ];
-  const tests = node(vitest.concat(args));
-  if (!existsSync(reportFile)) {
-    rmSync(reports, { recursive: true, force: true });
-    throw new SetupError('vitest ended without a report; its messages are above.');
-  }
-  const counts = countTests(JSON.parse(readFileSync(reportFile, 'utf8')));
-  rmSync(reports, { recursive: true, force: true });
-  const skipped = judgeSkipped(counts.skipped, { ci: process.env['CI'] === 'true', narrowed: isNarrowed(args) });
+  const tests = runVitest(args);
+  const skipped = judgeSkipped(tests.skipped, { ci: process.env['CI'] === 'true', narrowed: isNarrowed(args) });
   if (skipped.text !== '') console.error(skipped.text);
-  // An error outside of any test shows in vitest's exit code alone.
-  const failed = Math.max(counts.failed, tests === 0 ? 0 : 1);
-  console.log(`${counts.passed} passed, ${failed} failed`);
-  return lint === 0 && tests === 0 && failed === 0 && !skipped.failed ? 0 : 1;
+  console.log(`${tests.passed} passed, ${tests.failed} failed`);
+  return lint === 0 && tests.exitCode === 0 && tests.failed === 0 && !skipped.failed ? 0 : 1;
 }

@@ -49,12 +49,12 @@ export function checkNode(version) {
   );
 }
 
-/** What an installation depends on: the lock file, and what npm chooses platform packages by. */
+/** What an installation depends on: the lock file, and what npm chooses platform packages by. Native parts are N-API: any Node's. */
 function wantedStamp(root) {
-  const hash = createHash('sha256')
+  const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex');
-  return `${JSON.stringify({ lock: hash, node: process.versions.node.split('.')[0], platform: process.platform, arch: process.arch })}\n`;
+  return { lock, platform: process.platform, arch: process.arch };
 }
 
 /**
@@ -63,7 +63,10 @@ function wantedStamp(root) {
  */
 export function isInstallStale(root) {
   const stamp = join(root, 'node_modules', STAMP);
-  if (existsSync(stamp)) return readFileSync(stamp, 'utf8') !== wantedStamp(root);
+  if (existsSync(stamp)) {
+    const found = JSON.parse(readFileSync(stamp, 'utf8'));
+    return Object.entries(wantedStamp(root)).some(([key, value]) => found[key] !== value);
+  }
   const record = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(record)) return true;
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
@@ -135,7 +138,7 @@ export async function ensureInstalled({ root }) {
   if (!isInstallStale(root)) return false;
   const fresh = !existsSync(join(root, 'node_modules'));
   say(
-    `Installing packages from package-lock.json (${fresh ? 'first run' : 'the lock file or Node changed'}; this takes a moment) ...`,
+    `Installing packages from package-lock.json (${fresh ? 'first run' : 'the lock file or the platform changed'}; this takes a moment) ...`,
   );
   const started = Date.now();
   const npm = npmCommand();
@@ -151,7 +154,7 @@ export async function ensureInstalled({ root }) {
   }
   if (result.code !== 0) throw new SetupError(explainNpmFailure(result.tail, result.code));
   mkdirSync(join(root, 'node_modules'), { recursive: true });
-  writeFileSync(join(root, 'node_modules', STAMP), wantedStamp(root));
+  writeFileSync(join(root, 'node_modules', STAMP), `${JSON.stringify(wantedStamp(root))}\n`);
   say(`Installed in ${((Date.now() - started) / 1000).toFixed(1)} s.`);
   return true;
 }

@@ -85,7 +85,7 @@ describe('set-up', () => {
     expect(setup.isInstallStale(root)).toBe(true);
     const changed = await install(root);
     expect(changed.stdout).toBe('true\n');
-    expect(changed.stderr).toContain('the lock file or Node changed');
+    expect(changed.stderr).toContain('the lock file or the platform changed');
   });
 
   it('counts an interrupted installation as stale', () => {
