@@ -43,7 +43,14 @@ beforeAll(async () => {
     tarballs.set(library, join(project, 'tarballs', packed!.filename));
   }
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...tarballs.values()], { cwd: project });
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
+  // An optional peer, of which the types of an entry point speak.
+  const arrow = `apache-arrow@${devDependencies['apache-arrow']}`;
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...tarballs.values(), arrow], {
+    cwd: project,
+  });
 }, 240_000);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));

@@ -1,6 +1,7 @@
 /** What `@cogniverse/foundation/telemetry` shows at run time. A change of this list is a change of the public surface. */
 import * as config from '@cogniverse/foundation/config';
 import * as telemetry from '@cogniverse/foundation/telemetry';
+import * as arrow from '@cogniverse/foundation/telemetry/arrow';
 import * as testing from '@cogniverse/foundation/telemetry/testing';
 import { expect, it } from 'vitest';
 
@@ -90,4 +91,8 @@ it('the configuration has these public names', () => {
     'configLocation',
     'createDefaultConfigManager',
   ]);
+});
+
+it('has these public names for Arrow', () => {
+  expect(Object.keys(arrow).sort()).toEqual(['ArrowNotInstalledError', 'toTable']);
 });

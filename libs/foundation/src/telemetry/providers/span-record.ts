@@ -1,6 +1,7 @@
 /** What is read of a stored span.   Read path: store -> [span-record] -> caller. */
 import { SemanticConventions } from '@arizeai/openinference-semantic-conventions';
 import type { AnyValue, Attributes } from '../../otlp/model.js';
+import { toJsonForm } from './json-form.js';
 import type {
   AttributeValue,
   OtelSpanKind,
@@ -74,7 +75,7 @@ class StoredSpanRecord implements SpanRecord {
   }
 
   toJSON(): Record<string, unknown> {
-    return toJson({ ...this }) as Record<string, unknown>;
+    return toJsonForm({ ...this }) as Record<string, unknown>;
   }
 }
 
@@ -97,16 +98,4 @@ function toValue(value: AnyValue): AttributeValue {
   if (value instanceof Map) return toRecord(value);
   if (Array.isArray(value)) return value.map(toValue);
   return value;
-}
-
-/** Bigints as decimal strings, bytes as base64, NaN and infinities by name (JSON has no word for them); no prototype on the way. */
-function toJson(value: unknown): unknown {
-  if (typeof value === 'bigint') return String(value);
-  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (Array.isArray(value)) return value.map(toJson);
-  const json: Record<string, unknown> = Object.create(null);
-  for (const [key, entry] of Object.entries(value)) if (entry !== undefined) json[key] = toJson(entry);
-  return json;
 }
