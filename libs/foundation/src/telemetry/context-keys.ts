@@ -26,11 +26,19 @@ function keyOfActiveSpan(): symbol {
   return found;
 }
 
+/** Longer ones are ignored as a whole: cut, two sessions could become one. */
+export const MAX_SESSION_ID_LENGTH = 1024;
+
+export function isUsableSessionId(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_SESSION_ID_LENGTH;
+}
+
 export class TelemetryContext implements Context {
   /** Everything else; never a `TelemetryContext`, so that a loop that nests its spans builds no chain. */
   readonly #base: Context;
   readonly span: Span | undefined;
   readonly project: TenantProject | undefined;
+  /** Anybody may have set the key, to anything. */
   readonly sessionId: string | undefined;
 
   constructor(

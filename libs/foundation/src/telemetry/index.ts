@@ -138,8 +138,9 @@ export {
   toSpanRecord,
 } from './providers/index.js';
 export { ProviderRegistry, registry } from './registry.js';
+export type { ScoreOptions } from './scores.js';
 export type { TelemetrySpan } from './span.js';
 export type { IdGenerator } from './span-identity.js';
-export type { TenantTelemetry } from './tenant-telemetry.js';
+export type { TenantSessionOptions, TenantSpanOptions, TenantTelemetry } from './tenant-telemetry.js';
 export type { Tracer, TracerProvider } from './tracer.js';
 export { type ArgumentSource, traced, type WithTelemetryOptions, withTelemetry } from './with-telemetry.js';

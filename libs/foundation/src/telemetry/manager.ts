@@ -23,7 +23,7 @@ import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } 
 import { z } from 'zod';
 import { type Completion, isUnfinished, watch } from './completion.js';
 import { describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
-import { TelemetryContext } from './context-keys.js';
+import { isUsableSessionId, MAX_SESSION_ID_LENGTH, TelemetryContext } from './context-keys.js';
 import { type Environment, namingVariables, withEnvironment } from './environment.js';
 import { ConfigurationError, MissingTenantError } from './errors.js';
 import {
@@ -46,6 +46,7 @@ import { type SpanObserver, TenantRouter, type TrustRemoteContext } from './expo
 import { type ExportTargetOfProject, ProjectDestinations, type ProjectRegistration } from './project-destinations.js';
 import type { TelemetryProvider } from './providers/provider.js';
 import { ProviderInstances, type ProviderRegistry, registry as processRegistry } from './registry.js';
+import { Scores } from './scores.js';
 import { NOOP_SPAN, Span, type TelemetrySpan } from './span.js';
 import { type IdGenerator, RandomIdGenerator, SpanClock } from './span-identity.js';
 import { TenantTelemetry } from './tenant-telemetry.js';
@@ -77,7 +78,7 @@ export interface SpanOptions {
 
 export interface SessionOptions {
   readonly tenantId?: string | undefined;
-  /** Recorded as `session.id` on every span started inside. */
+  /** Recorded as `session.id` on every span started inside. 1 to 1,024 characters; anything else means no session, is counted and logged. */
   readonly sessionId: string;
   readonly projectName?: string | undefined;
 }
@@ -102,11 +103,14 @@ export interface TelemetryManagerOptions {
 }
 
 export interface TelemetryStats {
+  /** Spans that started in a live project of their tenant, and those that were the first in theirs: together all that have a tenant. */
   readonly cacheHits: number;
   readonly cacheMisses: number;
   readonly failedInitializations: number;
   readonly cachedTenants: number;
   readonly cachedTracers: number;
+  /** Calls whose session id could not be used. */
+  readonly ignoredSessionIds: number;
   readonly config: { readonly enabled: boolean; readonly level: string; readonly environment: string };
   /** The fates of all spans, per tenant and in total; and sizes at this moment. */
   readonly export: LedgerSnapshot & { readonly pipeline: PipelineStats };
@@ -131,11 +135,13 @@ export class Telemetry implements ExitParticipant {
   readonly #providers: ProviderInstances;
   readonly #destinations: ProjectDestinations;
   readonly #registry: ProviderRegistry;
+  readonly #scores: Scores;
   readonly #scope: ScopeBytes;
   readonly #tracers = new WeakMap<TenantProject, Tracer>();
   /** Spans are recorded at all. */
   readonly #recording: boolean;
   #isGlobal = false;
+  #ignoredSessionIds = 0;
   #shutdown: Promise<void> | undefined;
 
   constructor(config: TelemetryConfig | TelemetryConfigOptions, options: ObservedManagerOptions = {}) {
@@ -193,6 +199,11 @@ export class Telemetry implements ExitParticipant {
       destinations,
       observer: options.observer,
     });
+    this.#scores = new Scores({
+      getProvider: (tenantId, projectName) => this.getProvider(tenantId, projectName),
+      flush: (tenantId, timeoutMillis) => this.#flushSpans(timeoutMillis, tenantId),
+      logger: this.#logger,
+    });
     this.#recording = this.config.enabled && this.config.level !== 'disabled' && this.config.otlpEnabled;
     if (!this.#recording) this.#router.off = true;
     this.tracerProvider = new TracerProvider(this.#router);
@@ -235,13 +246,13 @@ export class Telemetry implements ExitParticipant {
   /** A span with a session: `session.id` is on it and on every span started inside. Otherwise as `span()`. */
   sessionSpan<T>(name: string, options: SpanOptions & SessionOptions, fn: (span: TelemetrySpan) => T): T {
     const given = optionsOf(options);
-    const entered = this.#tryEnter(given);
+    const entered = this.#tryEnter(given, true);
     return entered === undefined ? fn(NOOP_SPAN) : this.#runSpan(name, given, entered, fn);
   }
 
   /** Runs `fn` with a session: `session.id` is on every span started inside. No span of its own. */
   session<T>(options: SessionOptions, fn: () => T): T {
-    const entered = this.#tryEnter(optionsOf(options));
+    const entered = this.#tryEnter(optionsOf(options), true);
     return entered === undefined ? fn() : contextApi.with(entered, fn);
   }
 
@@ -290,17 +301,30 @@ export class Telemetry implements ExitParticipant {
    * The context in which the call's span starts, or undefined where none is recorded: telemetry is off, the level leaves it out, or the
    * options throw when they are read. Errors: `MissingTenantError`.
    */
-  #tryEnter(options: Partial<SpanOptions & SessionOptions>): TelemetryContext | undefined {
+  #tryEnter(options: Partial<SpanOptions & SessionOptions>, inSession = false): TelemetryContext | undefined {
     if (!this.#recording) return undefined;
     try {
       if (options.component !== undefined && !this.config.shouldInstrumentLevel(options.component)) return undefined;
       const entered = this.#entered(options, TelemetryContext.of(contextApi.active()));
-      return 'sessionId' in options ? withSessionOf(entered, options.sessionId) : entered;
+      return inSession ? entered.with(entered.span, entered.project, this.#sessionId(options.sessionId)) : entered;
     } catch (error) {
       if (error instanceof MissingTenantError) throw error;
       this.#router.refuseCall(error);
       return undefined;
     }
+  }
+
+  /** One that cannot be used is counted and logged, and means no session: never the one around it, which may be another user's. */
+  #sessionId(given: unknown): string | undefined {
+    if (isUsableSessionId(given)) return given;
+    this.#ignoredSessionIds += 1;
+    const kind =
+      typeof given === 'string' ? (given === '' ? 'an empty text' : 'a longer text') : `of type ${typeof given}`;
+    this.#logger.warnOnce(
+      `session ${kind}`,
+      `A session id is ${kind}: it must be a text of 1 to ${MAX_SESSION_ID_LENGTH} characters. Its spans are recorded without a session.`,
+    );
+    return undefined;
   }
 
   #entered(options: SpanOptions, active: TelemetryContext): TelemetryContext {
@@ -396,19 +420,43 @@ export class Telemetry implements ExitParticipant {
   /** A handle bound to one tenant. Errors: `InvalidNameError`, `ProjectCollisionError`. */
   tenant(tenantId: string, options: { readonly projectName?: string | undefined } = {}): TenantTelemetry {
     this.#router.requireProjectName(tenantId, options.projectName);
-    return new TenantTelemetry(this, tenantId, options.projectName);
+    return new TenantTelemetry(this, tenantId, options.projectName, {
+      scores: this.#scores,
+      flush: (ofTenant, timeoutMillis) => this.#flush(timeoutMillis, ofTenant),
+    });
   }
 
   // Flush, end, figures.
 
   /** Sends what waits. True only if every span that ended before the call reached its backend; false after `timeoutMillis` at the latest. */
-  async forceFlush(timeoutMillis: number = DEFAULT_TIMEOUT_MILLIS): Promise<boolean> {
-    const deadline = this.#clock.monotonicMillis() + timeoutMillis;
-    const heldBefore = this.#router.heldSpans;
-    const opened = await this.#waitForOpening(timeoutMillis);
-    const left = Math.max(0, deadline - this.#clock.monotonicMillis());
-    const exported = await this.#pipeline.forceFlush(left);
-    return opened && exported && heldBefore === 0;
+  forceFlush(timeoutMillis?: number): Promise<boolean> {
+    return this.#flush(timeoutMillis);
+  }
+
+  /** The spans of one tenant or of all, and the scores that are under way. */
+  async #flush(timeoutMillis = DEFAULT_TIMEOUT_MILLIS, tenantId?: string): Promise<boolean> {
+    const left = this.#countdown(timeoutMillis);
+    const exported = await this.#flushSpans(timeoutMillis, tenantId);
+    return (await this.#within(left(), this.#scores.written(tenantId))) && exported;
+  }
+
+  /** Of all tenants, spans that have none yet count as well. */
+  async #flushSpans(timeoutMillis: number, tenantId?: string): Promise<boolean> {
+    const left = this.#countdown(timeoutMillis);
+    const unassigned = tenantId === undefined ? this.#router.heldSpans : 0;
+    // Spans in projects without a destination yet are offered to the pipeline when they have one.
+    const waiting = [...this.#router.projectsWithEarlySpans()].filter((project) => project.isOf(tenantId));
+    const queued = this.#pipeline.forceFlush(timeoutMillis, tenantId);
+    const opened = await this.#opened(timeoutMillis, tenantId);
+    const late = waiting.length === 0 || (await this.#pipeline.forceFlush(left(), tenantId));
+    const undelivered = waiting.some((project) => project.earlySpans > 0);
+    return (await queued) && opened && late && !undelivered && unassigned === 0;
+  }
+
+  /** How much is left of a time that begins now. */
+  #countdown(millis: number): () => number {
+    const end = this.#clock.monotonicMillis() + millis;
+    return () => Math.max(0, end - this.#clock.monotonicMillis());
   }
 
   /** Flushes, then stops, once. Spans that end later are counted `already_shutdown`. Returns in time also when a backend is gone. */
@@ -418,17 +466,18 @@ export class Telemetry implements ExitParticipant {
   }
 
   async #stop(timeoutMillis: number): Promise<void> {
-    const start = this.#clock.monotonicMillis();
-    // Providers are closed last, because spans may go through them; a tenth of the time is theirs.
+    // Providers are closed last, because spans and scores go through them; a tenth of the time is theirs.
     const forSpans = this.#providers.size === 0 ? timeoutMillis : timeoutMillis * 0.9;
-    const left = (millis: number): number => Math.max(0, start + millis - this.#clock.monotonicMillis());
+    const left = this.#countdown(timeoutMillis);
+    const leftForSpans = this.#countdown(forSpans);
     this.#router.settleHeld();
     this.#router.stop();
     stopFlushBeforeExit(this);
     if (this.#isGlobal) traceApi.disable();
-    await this.#waitForOpening(forSpans);
+    await this.#opened(forSpans);
     for (const project of this.#router.projectsWithEarlySpans()) project.dropEarly();
-    await this.#pipeline.shutdown(left(forSpans));
+    await this.#pipeline.shutdown(leftForSpans());
+    await this.#within(leftForSpans(), this.#scores.written());
     const closing = this.#providers.shutdown().then((results) => {
       for (const result of results) {
         if (result.status === 'rejected')
@@ -436,19 +485,15 @@ export class Telemetry implements ExitParticipant {
       }
       return true;
     });
-    if (!(await this.#within(left(timeoutMillis), closing)))
-      this.#logger.warn('A telemetry provider did not close in time.');
+    if (!(await this.#within(left(), closing))) this.#logger.warn('A telemetry provider did not close in time.');
     this.#dropLog?.close();
   }
 
-  /** Waits until every live project's destination is known. */
-  async #waitForOpening(timeoutMillis: number): Promise<boolean> {
-    const opening = this.#destinations.openingOf();
-    if (opening.length === 0) return true;
-    return this.#within(
-      timeoutMillis,
-      Promise.all(opening).then(() => true),
-    );
+  /** Waits until the destinations of one tenant's projects, or of all, are known. */
+  #opened(timeoutMillis: number, tenantId?: string): Promise<boolean> {
+    const opening = this.#destinations.openingOf(tenantId);
+    const opened = Promise.all(opening).then(() => true);
+    return opening.length === 0 ? opened : this.#within(timeoutMillis, opened);
   }
 
   /** What `promise` resolves to, or false after `millis`. */
@@ -470,6 +515,7 @@ export class Telemetry implements ExitParticipant {
     return {
       ...this.#router.figures,
       failedInitializations: this.#destinations.failedInitializations,
+      ignoredSessionIds: this.#ignoredSessionIds,
       config: { enabled: this.config.enabled, level: this.config.level, environment: this.config.environment },
       export: { ...this.#ledger.snapshot(), pipeline: this.#pipeline.stats() },
     };
@@ -580,10 +626,6 @@ function installContextManager(): void {
     () => contextApi.active().getValue(probe) === true,
   );
   if (!isThere) contextApi.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-}
-
-function withSessionOf(context: TelemetryContext, sessionId: unknown): TelemetryContext {
-  return context.with(context.span, context.project, typeof sessionId === 'string' ? sessionId : undefined);
 }
 
 /** Options of callers without types may be anything; what is no object says nothing. */

@@ -185,7 +185,7 @@ export class ProjectDestinations {
 
   #attach(project: TenantProject, target: ExportTarget): void {
     const before = project.queue;
-    const queue = this.#openQueue(project, new ProjectTarget(target, () => this.#resourceAttributes(project)));
+    const queue = this.#openQueue(project, this.#targetOf(project, target));
     project.open(queue);
     if (before !== undefined && before !== queue) this.#pipeline.closeProject(before);
     if (project.cachedTenant?.live === false) this.#pipeline.closeProject(queue);
@@ -198,17 +198,21 @@ export class ProjectDestinations {
     if (provider !== null) this.#options.providers.release(provider, project.tenantId, project.projectName);
   }
 
-  /** Writes a span of a project that is no longer live, through a queue that is open for it alone. */
+  /** Writes a span of a project that is no longer live, as its settings are now, through a queue that is open for it alone. */
   writeLate(
     project: TenantProject,
-    live: TenantQueue | undefined,
     write: (queue: TenantQueue) => Promise<void> | undefined,
   ): Promise<void> | undefined {
-    if (live !== undefined) return write(live);
-    const queue = this.#openQueue(project, project.target!);
+    project.useSyncExport = this.useSyncExport(project.projectName);
+    const known = this.#knownTarget(project);
+    const queue = this.#openQueue(project, known === undefined ? project.target! : this.#targetOf(project, known));
     const written = write(queue);
     this.#pipeline.closeProject(queue);
     return written;
+  }
+
+  #targetOf(project: TenantProject, destination: ExportTarget): ExportTarget {
+    return new ProjectTarget(destination, () => this.#resourceAttributes(project));
   }
 
   #openQueue({ tenantId, projectName }: TenantProject, target: ExportTarget): TenantQueue {

@@ -115,6 +115,7 @@ export class Span implements TelemetrySpan {
   #statusMessage = '';
   #lastException: unknown;
   #ended = false;
+  #onEnd: (() => void)[] | undefined;
   /** Of its export, or of room in the queue: for callers that can wait. */
   delivery: Promise<void> | undefined;
 
@@ -320,6 +321,13 @@ export class Span implements TelemetrySpan {
     this.#endTime = time;
     if (time < this.#startTime) this.#endTime = this.#startTime;
     this.delivery = this.router.ended(this);
+    if (this.#onEnd !== undefined) for (const call of this.#onEnd) call();
+  }
+
+  /** Has `call`, which never throws, called when the span has ended and its fate is counted. */
+  onEnd(call: () => void): void {
+    this.#onEnd ??= [];
+    this.#onEnd.push(call);
   }
 
   [Symbol.dispose](): void {

@@ -202,19 +202,23 @@ export class ExportPipeline implements QueueHost {
   }
 
   /**
-   * Sends what waits, and waits for every span that was offered before the call, those in flight included. True only if all of them were
-   * exported; false after `timeoutMillis` in any case. The process stays alive meanwhile.
+   * Sends what waits, and waits for every span that was offered before the call, those in flight included; with `tenantId` for that
+   * tenant's only. True only if all of them were exported; false after `timeoutMillis` in any case. The process stays alive meanwhile.
    */
-  async forceFlush(timeoutMillis: number): Promise<boolean> {
+  async forceFlush(timeoutMillis: number, tenantId?: string): Promise<boolean> {
     const settlement = new Settlement();
-    for (const queue of this.#queues.values()) queue.markAll(settlement);
+    const destinations = new Set<string>();
+    for (const queue of this.#queues.values()) {
+      if (tenantId !== undefined && queue.tenantId !== tenantId) continue;
+      if (queue.markAll(settlement)) destinations.add(queue.target.key);
+    }
     settlement.finishIfSettled();
-    if (settlement.done) return this.#nothingSpooled();
+    if (settlement.done) return this.#nothingSpooled(tenantId);
     const timer = this.clock.schedule(timeoutMillis, () => settlement.expire(), true);
-    for (const scheduler of this.#schedulers.values()) scheduler.hasten();
+    for (const key of destinations) this.#schedulers.get(key)!.hasten();
     const allExported = await settlement.settled;
     timer.cancel();
-    return allExported && this.#nothingSpooled();
+    return allExported && this.#nothingSpooled(tenantId);
   }
 
   /**
@@ -246,8 +250,9 @@ export class ExportPipeline implements QueueHost {
     this.ledger.writeDrops();
   }
 
-  #nothingSpooled(): boolean {
-    return this.#spool === undefined || this.ledger.total().spooled === 0;
+  #nothingSpooled(tenantId: string | undefined): boolean {
+    if (this.#spool === undefined) return true;
+    return (tenantId === undefined ? this.ledger.total() : this.ledger.tenant(tenantId)).spooled === 0;
   }
 
   /** Waits for `work`, but no longer: a sender that does not close does not hold the shutdown. */

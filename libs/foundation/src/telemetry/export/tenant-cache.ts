@@ -36,8 +36,6 @@ export class TenantCache {
   readonly #tenants = new Map<string, CachedTenant>();
   #newest: CachedTenant | undefined;
   #oldest: CachedTenant | undefined;
-  hits = 0;
-  misses = 0;
 
   constructor(options: TenantCacheOptions) {
     this.#options = options;

@@ -45,6 +45,8 @@ export class TenantProject {
   readonly defaultAttributes: readonly (readonly [string, string])[];
   /** `defaultAttributes` as `Span.attributes` entries, to be appended to an encoded span. */
   readonly defaultBytes: Uint8Array;
+  /** A span has started in it. */
+  used = false;
   useSyncExport: boolean;
   maxSpanBytes: number;
   #ledger: TenantLedger | undefined;
@@ -75,6 +77,11 @@ export class TenantProject {
   /** The tenant's counters, for use in this turn. */
   get ledger(): TenantLedger {
     return this.#ledger ?? this.router.ledger.tenant(this.tenantId);
+  }
+
+  /** No tenant named: everyone's. */
+  isOf(tenantId: string | undefined): boolean {
+    return tenantId === undefined || this.tenantId === tenantId;
   }
 
   get queue(): TenantQueue | undefined {
@@ -126,12 +133,19 @@ export class TenantProject {
 
   /** Takes an ended, encoded span and counts its fate. The promise is for callers that can wait: for the export, or for room. */
   write(scope: ScopeBytes, span: Uint8Array): Promise<void> | undefined {
+    if (this.#detached) {
+      // The tenant is back: its project has what was settled since.
+      const live = this.router.liveProject(this.tenantId, this.projectName);
+      if (live !== undefined) return live.write(scope, span);
+    }
     const { ledger } = this;
     ledger.ended += 1;
     const { observer, stopped } = this.router;
     if (observer !== undefined && !stopped) observer.written(this, scope, span);
     if (this.#queue !== undefined) return this.#offer(this.#queue, scope, span);
-    if (this.target !== undefined) return this.router.writeLate(this, (queue) => this.#offer(queue, scope, span));
+    if (this.target !== undefined) {
+      return this.router.destinations.writeLate(this, (queue) => this.#offer(queue, scope, span));
+    }
     if (stopped) return void ledger.countDropped('already_shutdown', 1);
     if (this.#early.length >= this.router.maxQueueSize) return void ledger.countDropped('queue_full', 1);
     if (this.router.earlyBytes + span.length > this.router.maxQueueBytes)

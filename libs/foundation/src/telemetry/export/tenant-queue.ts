@@ -449,11 +449,12 @@ export class TenantQueue implements BudgetedQueue {
 
   // For the pipeline.
 
-  /** Has `settlement` wait for all that is queued or in flight here. */
-  markAll(settlement: Settlement): void {
-    if (this.#size + this.#inFlight === 0) return;
+  /** Has `settlement` wait for all that is queued or in flight here; false if there is nothing. */
+  markAll(settlement: Settlement): boolean {
+    if (this.#size + this.#inFlight === 0) return false;
     // From 0: older requests may be under way while younger ones have their answer. What is settled already is not expected again.
     this.#mark(settlement, 0, this.#headSequence + this.#size, this.#size + this.#inFlight);
+    return true;
   }
 
   #mark(settlement: Settlement, from: number, to: number, expected: number): void {

@@ -11,7 +11,7 @@ import { encodeSpanInto, OtlpEncodeError, ProtoWriter } from '../../otlp/index.j
 import type { ValueLimits } from '../attribute-values.js';
 import { ENVIRONMENT, SERVICE_NAME, TENANT_ID } from '../attributes.js';
 import type { TelemetryConfig } from '../config.js';
-import type { TelemetryContext } from '../context-keys.js';
+import { isUsableSessionId, type TelemetryContext } from '../context-keys.js';
 import { InvalidNameError, ProjectCollisionError } from '../errors.js';
 import { NOOP_SPAN, Span, type SpanRecord, type TelemetrySpan } from '../span.js';
 import type { IdGenerator, SpanClock } from '../span-identity.js';
@@ -60,10 +60,9 @@ export interface Destinations {
   open(project: TenantProject): void;
   /** A project is no longer live. */
   close(project: TenantProject, queue: TenantQueue | undefined): void;
-  /** Writes a span of a project that is no longer live: into `live`, the queue of the project that took its place, or one of its own. */
+  /** Writes a span of a project that is no longer live. */
   writeLate(
     project: TenantProject,
-    live: TenantQueue | undefined,
     write: (queue: TenantQueue) => Promise<void> | undefined,
   ): Promise<void> | undefined;
   /** Projects registered by name; they take part in the check for collisions. */
@@ -100,6 +99,10 @@ export class TenantRouter {
   readonly #sharedDefaults: readonly (readonly [string, string])[];
   readonly #loggedNames = new Set<string>();
   readonly #invalid: TenantProject;
+  /** Spans that started in a project that was in use already, and those that were the first in theirs. */
+  #cacheHits = 0;
+  #cacheMisses = 0;
+  readonly destinations: Destinations;
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly spanClock: SpanClock;
@@ -124,6 +127,7 @@ export class TenantRouter {
     const { config } = options;
     this.#options = options;
     this.#config = config;
+    this.destinations = options.destinations;
     this.#sharedDefaults = [
       [SERVICE_NAME, config.serviceName],
       [ENVIRONMENT, config.environment],
@@ -164,10 +168,7 @@ export class TenantRouter {
   project(tenantId: unknown, projectName: unknown): TenantProject {
     const tenant = this.#cache.get(tenantId as string);
     const found = tenant?.byCallName.get(projectName as string | undefined);
-    if (found !== undefined) {
-      this.#cache.hits += 1; // renewed by the span that starts: `own()`
-      return found;
-    }
+    if (found !== undefined) return found; // renewed by the span that starts: `own()`
     if (!isUsableName(tenantId)) return this.#refuse(refusal('Tenant id', tenantId), tenantId);
     if (projectName !== undefined && !isUsableName(projectName)) {
       return this.#refuse(refusal('Project name', projectName), projectName);
@@ -198,24 +199,14 @@ export class TenantRouter {
     return this.#cache.get(tenantId)?.byFullName.get(fullName);
   }
 
-  /** For a span of a project that is no longer live. */
-  writeLate(
-    project: TenantProject,
-    write: (queue: TenantQueue) => Promise<void> | undefined,
-  ): Promise<void> | undefined {
-    const live = this.liveProject(project.tenantId, project.projectName)?.queue;
-    return this.#options.destinations.writeLate(project, live, write);
-  }
-
   #holderOf(fullName: string, tenantId: string): string | undefined {
     const live = this.#tenantOfName.get(fullName);
     if (live !== undefined && live !== tenantId) return live;
-    const registered = this.#options.destinations.registeredTenantOf(fullName);
+    const registered = this.destinations.registeredTenantOf(fullName);
     return registered === tenantId ? undefined : registered;
   }
 
   #create(tenantId: string, callName: string | undefined, fullName: string): TenantProject {
-    this.#cache.misses += 1;
     if (!isUsableFullName(fullName)) return this.#refuse(`Project name of tenant "${tenantId}" is too long.`, fullName);
     const holder = this.#holderOf(fullName, tenantId);
     if (holder !== undefined) return this.#refuse(collision(fullName, tenantId, holder), `${fullName} ${tenantId}`);
@@ -231,12 +222,12 @@ export class TenantRouter {
         tenantId,
         projectName: fullName,
         defaultAttributes: [[TENANT_ID, tenantId], ...this.#sharedDefaults],
-        useSyncExport: this.#options.destinations.useSyncExport(fullName),
+        useSyncExport: this.destinations.useSyncExport(fullName),
         cachedTenant: tenant,
       });
       tenant.byFullName.set(fullName, project);
       this.#tenantOfName.set(fullName, tenantId);
-      this.#options.destinations.open(project);
+      this.destinations.open(project);
     }
     if (tenant.byCallName.size >= this.#config.maxProjectsPerTenant * MAX_CALL_NAMES_PER_PROJECT)
       tenant.byCallName.clear();
@@ -267,7 +258,7 @@ export class TenantRouter {
       this.#tenantOfName.delete(fullName);
       const { queue } = project;
       project.detach();
-      this.#options.destinations.close(project, queue);
+      this.destinations.close(project, queue);
     }
   }
 
@@ -374,6 +365,13 @@ export class TenantRouter {
       ledger.countDropped(project?.refused ?? 'already_shutdown', 1);
       return NOOP_SPAN;
     }
+    if (project !== undefined) {
+      if (project.used) this.#cacheHits += 1;
+      else {
+        project.used = true;
+        this.#cacheMisses += 1;
+      }
+    }
     let trace: LocalTrace | undefined;
     let parentContext: SpanContext | undefined;
     let traceFlags: number = TraceFlags.SAMPLED;
@@ -418,7 +416,7 @@ export class TenantRouter {
       if (trace.project === undefined) trace.startedUnassigned += 1;
     } else project.ledger.started += 1;
     // A session belongs to a tenant; where it differs from the span's, the context is another tenant's.
-    if (active.sessionId !== undefined) span.setSession(active.sessionId);
+    if (isUsableSessionId(active.sessionId)) span.setSession(active.sessionId);
     this.observer?.started(span);
     return span;
   }
@@ -631,8 +629,8 @@ export class TenantRouter {
     let projects = 0;
     for (const tenant of this.#cache.tenants()) projects += tenant.byFullName.size;
     return {
-      cacheHits: this.#cache.hits,
-      cacheMisses: this.#cache.misses,
+      cacheHits: this.#cacheHits,
+      cacheMisses: this.#cacheMisses,
       cachedTenants: this.#cache.size,
       cachedTracers: projects,
     };

@@ -1,0 +1,308 @@
+/** Handles bound to one tenant: nothing else can be named, and `flush()` is the tenant's own. */
+import {
+  createTelemetry,
+  InvalidNameError,
+  ProjectCollisionError,
+  ProviderRegistry,
+  type SessionOptions,
+  type SpanOptions,
+  TelemetryConfig,
+  type TelemetryProvider,
+  type TenantTelemetry,
+} from '@cogniverse/foundation/telemetry';
+import { ManualClock, SENT, startScriptedBackend } from '@cogniverse/foundation/telemetry/testing';
+import { trace } from '@opentelemetry/api';
+import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest';
+import { memoryTelemetry } from './memory-telemetry.js';
+
+describe('tenant(id)', () => {
+  it('binds span, sessionSpan, session, startSpan, run and getTracer to its tenant and project', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const acme = telemetry.tenant('acme', { projectName: 'search' });
+    expect(acme).toMatchObject({ tenantId: 'acme', projectName: 'search' });
+    telemetry.withTenant('globex', () => {
+      acme.span('span', () => telemetry.span('inside', () => undefined));
+      acme.span('span with options', { attributes: { k: 1 } }, () => undefined);
+      acme.sessionSpan('sessionSpan', { sessionId: 's1' }, () => undefined);
+      acme.session({ sessionId: 's2' }, () => telemetry.span('session', () => undefined));
+      acme.startSpan('startSpan').end();
+      acme.run(() => telemetry.span('run', () => undefined));
+      acme.getTracer()!.startSpan('getTracer').end();
+    });
+    const received = await flushed();
+    const names = 'inside,span,span with options,sessionSpan,session,startSpan,run,getTracer';
+    expect(received.inProject('cogniverse-acme-search')).toEqual(names.split(','));
+    expect(new Set(received.spans.map(({ tenant }) => tenant))).toEqual(new Set(['acme']));
+    expect(received.named('sessionSpan').attributes.get('session.id')).toBe('s1');
+    expect(received.named('session').attributes.get('session.id')).toBe('s2');
+  });
+
+  it('goes to the project of a call that names one, and to the tenant as a whole for none', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    telemetry.tenant('acme', { projectName: 'search' }).span('x', { projectName: 'billing' }, () => undefined);
+    telemetry.tenant('acme').span('y', () => undefined);
+    const received = await flushed();
+    expect(received.named('x').project).toBe('cogniverse-acme-billing');
+    expect(received.named('y').project).toBe('cogniverse-acme-video-search');
+  });
+
+  it('refuses names that cannot be used, or that are those of another tenant', () => {
+    const { telemetry } = memoryTelemetry();
+    telemetry.tenant('a-b', { projectName: 'c' }).span('x', () => undefined);
+    expect(() => telemetry.tenant('a/b')).toThrow(InvalidNameError);
+    expect(() => telemetry.tenant('acme', { projectName: 'a/b' })).toThrow(InvalidNameError);
+    expect(() => telemetry.tenant('a', { projectName: 'b-c' })).toThrow(ProjectCollisionError);
+  });
+
+  it("gives the provider of the tenant's project", async () => {
+    const registry = new ProviderRegistry();
+    registry.register('memory', () => new NamesOnly() as unknown as TelemetryProvider);
+    const { telemetry } = memoryTelemetry({ provider: 'memory' }, { registry });
+    const provider = (await telemetry.tenant('acme', { projectName: 'search' }).provider()) as unknown as NamesOnly;
+    expect(provider.config).toMatchObject({ tenantId: 'acme', projectName: 'cogniverse-acme-search' });
+    expect(await telemetry.getProvider('acme', 'search')).toBe(provider);
+  });
+});
+
+class NamesOnly {
+  config: unknown;
+  initialize(config: unknown): void {
+    this.config = config;
+  }
+  async shutdown(): Promise<void> {
+    this.config = undefined;
+  }
+}
+
+describe('the types of a handle', () => {
+  it('make it impossible to name another tenant, also through a variable', () => {
+    const { telemetry } = memoryTelemetry();
+    const acme = telemetry.tenant('acme');
+    const named = { tenantId: 'globex', attributes: {} };
+    const forManager: SpanOptions = { attributes: {} };
+    const session: SessionOptions = { tenantId: 'globex', sessionId: 's' };
+    const fn = (): void => undefined;
+    // The compiler refuses each of these; what it would let through is seen by the tests of the values below.
+    // @ts-expect-error
+    acme.span('x', { tenantId: 'globex' }, fn);
+    // @ts-expect-error
+    acme.span('x', named, fn);
+    // @ts-expect-error
+    acme.span('x', forManager, fn);
+    // @ts-expect-error
+    acme.startSpan('x', named);
+    // @ts-expect-error
+    acme.sessionSpan('x', { tenantId: 'globex', sessionId: 's' }, fn);
+    // @ts-expect-error
+    acme.sessionSpan('x', { ...named, sessionId: 's' }, fn);
+    // @ts-expect-error
+    acme.session(session, fn);
+    // @ts-expect-error
+    acme.getTracer('globex');
+    // @ts-expect-error
+    const run = () => acme.run('globex', fn);
+    // @ts-expect-error
+    const score = () => acme.score({ tenantId: 'globex', name: 'x' });
+    // @ts-expect-error
+    const provider = () => acme.provider('globex');
+    // @ts-expect-error
+    acme.tenantId = 'globex';
+    expect([run, score, provider]).toHaveLength(3);
+    expectTypeOf<TenantTelemetry['span']>().returns.toBeUnknown();
+    expectTypeOf<Parameters<TenantTelemetry['startSpan']>[1]>().not.toExtend<{ tenantId: string }>();
+    expectTypeOf(acme.span('x', { attributes: {} }, async () => 42)).toEqualTypeOf<Promise<number>>();
+  });
+
+  it('and a caller without types cannot either', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const acme = telemetry.tenant('acme');
+    const options = { tenantId: 'globex', sessionId: 's' } as never;
+    acme.span('span', options, () => undefined);
+    acme.sessionSpan('sessionSpan', options, () => undefined);
+    acme.session(options, () => telemetry.span('session', () => undefined));
+    acme.startSpan('startSpan', options).end();
+    await expect(acme.score(options)).rejects.toMatchObject({ code: 'tenant_mismatch' });
+    const { spans } = await flushed();
+    expect(spans.map(({ name, tenant }) => `${name} ${tenant}`)).toEqual([
+      'span acme',
+      'sessionSpan acme',
+      'session acme',
+      'startSpan acme',
+    ]);
+  });
+});
+
+describe('flush()', () => {
+  it('is true only if every span of the tenant that ended before the call was exported', async () => {
+    const answers: ((taken: boolean) => void)[] = [];
+    const { telemetry } = memoryTelemetry(
+      { batchConfig: { maxExportBatchSize: 1 } },
+      {},
+      {
+        respond: () =>
+          new Promise((resolve) => {
+            answers.push((taken) =>
+              resolve(taken ? SENT : { status: 'failed', reason: 'http_403', error: new Error('refused') }),
+            );
+          }),
+      },
+    );
+    const acme = telemetry.tenant('acme');
+    expect(await acme.flush()).toBe(true);
+    for (const [first, second] of [
+      [true, true],
+      [true, false],
+      [false, true],
+    ] as const) {
+      for (const name of ['1', '2']) acme.span(name, () => undefined);
+      const flushed = acme.flush();
+      await answered(answers, 2);
+      answers.shift()!(first);
+      answers.shift()!(second);
+      expect(await flushed).toBe(first && second);
+    }
+    expect(telemetry.audit()).toBeNull();
+  });
+
+  it('takes the time given at most', async () => {
+    const clock = new ManualClock();
+    const { telemetry } = memoryTelemetry({}, { clock }, { respond: () => new Promise(() => undefined) });
+    const acme = telemetry.tenant('acme');
+    acme.span('x', () => undefined);
+    let result: boolean | undefined;
+    void acme.flush(3000).then((exported) => {
+      result = exported;
+    });
+    await clock.advance(2999);
+    expect(result).toBeUndefined();
+    await clock.advance(1);
+    expect(result).toBe(false);
+  });
+
+  it("is neither false nor slow because of another tenant's dead endpoint, nor for what it holds or still opens", async () => {
+    const alive = await startScriptedBackend();
+    const dead = await startScriptedBackend({ script: () => ({ fault: 'never' }) });
+    onTestFinished(async () => {
+      const stopped = telemetry.shutdown(1);
+      await clock.advance(1000);
+      await Promise.all([stopped, alive.close(), dead.close()]);
+    });
+    const clock = new ManualClock();
+    const telemetry = createTelemetry(
+      new TelemetryConfig({ otlpEndpoint: `${alive.httpEndpoint}/v1/traces`, flushOnExit: false }),
+      { environment: {}, clock, logger: { warn: () => undefined } },
+    );
+    const otlpEndpoint = `${dead.httpEndpoint}/v1/traces`;
+    telemetry.registerProject({ tenantId: 'globex', projectName: 'video-search', otlpEndpoint });
+    const [acme, globex] = [telemetry.tenant('acme'), telemetry.tenant('globex')];
+    for (const handle of [globex, acme]) for (const name of ['1', '2', '3']) handle.span(name, () => undefined);
+    // A span whose tenant is not known: nobody's.
+    const library = telemetry.tracerProvider.getTracer('http');
+    library.startActiveSpan('inbound', () => library.startSpan('middleware').end());
+    // On a clock that stands still nothing of the dead endpoint is ever given up.
+    expect(await acme.flush(1)).toBe(true);
+    expect(alive.acceptedSpans).toHaveLength(3);
+    let flushed: boolean | undefined;
+    const ofGlobex = globex.flush(1000).then((exported) => {
+      flushed = exported;
+    });
+    const ofAll = telemetry.forceFlush(1000);
+    await clock.advance(999);
+    expect(flushed).toBeUndefined();
+    await clock.advance(1);
+    await ofGlobex;
+    expect(flushed).toBe(false);
+    expect(await ofAll).toBe(false);
+    expect(telemetry.audit()).toBeNull();
+  });
+
+  it("waits for the tenant's own project while its destination is still being opened, and for no other's", async () => {
+    const opened = new Map<string, () => void>();
+    const registry = new ProviderRegistry();
+    const { received } = memoryTelemetry();
+    registry.register('slow', () => new SlowProvider(opened, received.target) as unknown as TelemetryProvider);
+    const telemetry = createTelemetry(
+      { provider: 'slow', flushOnExit: false },
+      { environment: {}, registry, logger: { warn: () => undefined } },
+    );
+    const [acme, globex] = [telemetry.tenant('acme'), telemetry.tenant('globex')];
+    globex.span('of globex', () => undefined);
+    acme.span('of acme', () => undefined);
+    await expect.poll(() => [...opened.keys()].sort()).toEqual(['acme', 'globex']);
+    expect(telemetry.getStats().export.total.held).toBe(2);
+    let done = false;
+    const flushed = acme.flush(60_000).then((exported) => {
+      done = true;
+      return exported;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(done).toBe(false);
+    opened.get('acme')!();
+    expect(await flushed).toBe(true);
+    expect(received.spans.map(({ name }) => name)).toEqual(['of acme']);
+    opened.get('globex')!();
+    expect(await globex.flush()).toBe(true);
+    expect(telemetry.audit()).toBeNull();
+    await telemetry.shutdown();
+  });
+
+  it('is false for spans that no destination takes', async () => {
+    const registry = new ProviderRegistry();
+    registry.register('broken', () => {
+      throw new Error('broken');
+    });
+    const telemetry = createTelemetry(
+      { provider: 'broken', otlpHeaders: { 'not a name': 'x' }, flushOnExit: false },
+      { environment: {}, registry, logger: { warn: () => undefined } },
+    );
+    const acme = telemetry.tenant('acme');
+    acme.span('x', () => undefined);
+    expect(await acme.flush()).toBe(false);
+    expect(await telemetry.forceFlush()).toBe(false);
+    expect(await telemetry.tenant('globex').flush()).toBe(true);
+    await telemetry.shutdown(10);
+    expect(telemetry.audit()).toBeNull();
+  });
+
+  it('covers projects that were evicted, and every project of the tenant', async () => {
+    const { telemetry, received } = memoryTelemetry({ maxCachedTenants: 1 });
+    const open = telemetry.startSpan('open', { tenantId: 'acme' });
+    telemetry.span('a', { tenantId: 'acme', projectName: 'one' }, () => undefined);
+    telemetry.span('b', { tenantId: 'acme', projectName: 'two' }, () => undefined);
+    telemetry.span('other', { tenantId: 'globex' }, () => undefined);
+    open.end();
+    expect(await telemetry.tenant('acme', { projectName: 'one' }).flush()).toBe(true);
+    expect(received.spans.filter(({ tenant }) => tenant === 'acme').map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['a', 'b', 'open']),
+    );
+  });
+});
+
+/** A provider whose loading the test ends. */
+class SlowProvider {
+  readonly #opened: Map<string, () => void>;
+  readonly #target: unknown;
+  constructor(opened: Map<string, () => void>, target: unknown) {
+    this.#opened = opened;
+    this.#target = target;
+  }
+  initialize({ tenantId }: { tenantId: string }): Promise<void> {
+    return new Promise((resolve) => this.#opened.set(tenantId, resolve));
+  }
+  configureSpanExport(): unknown {
+    return this.#target;
+  }
+  async shutdown(): Promise<void> {
+    this.#opened.clear();
+  }
+}
+
+/** Waits until `count` requests ask for an answer. */
+async function answered(answers: readonly unknown[], count: number): Promise<void> {
+  await expect.poll(() => answers.length, { interval: 1 }).toBe(count);
+}
+
+it('takes the active span from the handle like any other', () => {
+  const { telemetry } = memoryTelemetry();
+  telemetry.tenant('acme').span('x', (span) => expect(trace.getActiveSpan()).toBe(span));
+});
