@@ -44,6 +44,10 @@ export class BackendUnavailableError extends TelemetryError {
 export class InvalidQueryError extends TelemetryError {
   readonly code = 'invalid_query';
 }
+/** What this backend cannot do at all. The caller would take an empty answer for the truth. */
+export class NotSupportedError extends TelemetryError {
+  readonly code = 'not_supported';
+}
 export class ProjectNotFoundError extends TelemetryError {
   readonly code = 'project_not_found';
 }

@@ -12,7 +12,7 @@ import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
 import type { Snapshot, SourceOptions } from '../snapshot.js';
 import { RESTORE_SELECT, RESTORE_SEQUENCE, RESTORE_START, SpanRestorer } from '../span-table.js';
-import { type Cursor, decodeCursor, encodeCursor } from './cursor.js';
+import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject } from './query-input.js';
 import { filterConditions, projectCondition } from './span-conditions.js';
 import { SqlBuilder } from './sql-builder.js';
@@ -86,13 +86,16 @@ export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Pr
   const order = oneOf(query.order ?? 'desc', ORDERS, 'order');
   const sql = new SqlBuilder();
   const conditions = [projectCondition(project, sql), ...filterConditions(query.filters, sql)];
+  const range = nanosRange(query);
+  const { filters } = query;
+  const digest = queryDigest({ project: project.key, ...range, filters });
   if (query.cursor !== undefined) {
-    const expected = { sort, order, value: WHOLE_NUMBER, id: WHOLE_NUMBER };
+    const expected = { query: digest, sort, order, value: WHOLE_NUMBER, id: WHOLE_NUMBER };
     conditions.push(afterCursor(decodeCursor(query.cursor, expected)));
   }
   const where = conditions.join(' AND ');
   const orderBy = sort === 'sequence' ? `seq ${order}` : `start_ns ${order}, seq ${order}`;
-  const options: SourceOptions = { projectKey: project.key, range: nanosRange(query) };
+  const options: SourceOptions = { projectKey: project.key, range };
 
   return engine.withSnapshot(async (snapshot) => {
     let rows: SqlRows = [];
@@ -112,7 +115,13 @@ export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Pr
     const last = items.at(-1);
     const nextCursor =
       rows.length > limit && last !== undefined
-        ? encodeCursor({ sort, order, value: String(last.span.startTimeUnixNano), id: String(last.sequence) })
+        ? encodeCursor({
+            query: digest,
+            sort,
+            order,
+            value: String(last.span.startTimeUnixNano),
+            id: String(last.sequence),
+          })
         : undefined;
     return { items, nextCursor };
   });

@@ -6,7 +6,7 @@
 import type { Page, StoreTraceQuery, TraceRecord } from '@cogniverse/foundation/telemetry';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
-import { type Cursor, decodeCursor, encodeCursor } from './cursor.js';
+import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { TRACE_LATENCY_NANOS } from './project-query.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject, textList } from './query-input.js';
 import { projectCondition } from './span-conditions.js';
@@ -59,10 +59,11 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
   const sql = new SqlBuilder();
   const project = projectCondition(ref, sql);
   const sessions = query.sessionId === undefined ? undefined : textList(query.sessionId, 'sessionId');
+  const digest = queryDigest({ key, ...range, sessions });
   const after =
     query.cursor === undefined
       ? 'true'
-      : afterCursor(decodeCursor(query.cursor, { sort, order, value: KEYS[sort], id: TRACE_ID }));
+      : afterCursor(decodeCursor(query.cursor, { query: digest, sort, order, value: KEYS[sort], id: TRACE_ID }));
   const restricted = sessions !== undefined || range.start !== undefined || range.end !== undefined;
 
   return engine.withSnapshot(async (snapshot) => {
@@ -106,7 +107,7 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
       ),
       nextCursor:
         rows.length > limit && last !== undefined
-          ? encodeCursor({ sort, order, value: String(last[11]), id: last[0] })
+          ? encodeCursor({ query: digest, sort, order, value: String(last[11]), id: last[0] })
           : undefined,
     };
   });

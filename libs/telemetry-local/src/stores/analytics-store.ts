@@ -2,12 +2,12 @@
 import {
   type AnalyticsStore,
   checkInput,
+  checkTimeRange,
   type MetricPoint,
   type MetricQuery,
   PROVIDER_INPUTS,
 } from '@cogniverse/foundation/telemetry';
 import type { TenantProjects } from './tenant-projects.js';
-import { checkTimeRange } from './time-range.js';
 
 export class LocalAnalyticsStore implements AnalyticsStore {
   readonly #projects: TenantProjects;

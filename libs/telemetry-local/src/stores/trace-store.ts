@@ -1,6 +1,7 @@
 /** Spans and traces of one tenant.   Read path: getProvider() -> provider -> [traces] -> store. */
 import {
   checkInput,
+  checkTimeRange,
   InvalidQueryError,
   type Page,
   PROVIDER_INPUTS,
@@ -13,7 +14,6 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import { hexId } from '../query/query-input.js';
 import type { TenantProjects } from './tenant-projects.js';
-import { checkTimeRange } from './time-range.js';
 
 /** What a store gives at most at once. */
 const PAGE_SIZE = 1000;

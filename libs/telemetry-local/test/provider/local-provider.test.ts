@@ -16,13 +16,14 @@ import {
   type TelemetryProvider,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
+import { contractSpan } from '@cogniverse/foundation/telemetry/testing';
 import { startServer } from '@cogniverse/server';
 import { LocalProvider, openLocalStore } from '@cogniverse/telemetry-local';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { traces } from '../../../foundation/test/otlp/arbitraries.js';
 import { localExportTarget } from '../../dist/local-export.js';
 import { StoreLeases } from '../../dist/stores/store-leases.js';
-import { contractSpan, deliver } from './provider-contract.js';
+import { deliver } from './deliver.js';
 
 async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'cogniverse-local-'));

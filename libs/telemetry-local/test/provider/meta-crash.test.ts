@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeTraces } from '@cogniverse/foundation/otlp';
+import { contractSpan } from '@cogniverse/foundation/telemetry/testing';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import { expect, it, onTestFinished } from 'vitest';
 import { span, traces } from '../../../foundation/test/otlp/arbitraries.js';
-import { hexId } from './provider-contract.js';
 
 const PROGRAM = fileURLToPath(new URL('./fixtures/meta-process.mjs', import.meta.url));
 const ROUNDS = 4;
@@ -41,7 +41,7 @@ function runAndKill(dataDir: string, round: number, spanIds: string[], answers: 
 it('kill -9 loses nothing that was answered', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'cogniverse-meta-'));
   onTestFinished(() => rm(dataDir, { recursive: true }));
-  const spanIds = Array.from({ length: 10 }, () => hexId(8));
+  const spanIds = Array.from({ length: 10 }, () => contractSpan().spanId);
   let store = await openLocalStore({ dataDir });
   await store.ingest({
     body: encodeTraces(

@@ -9,10 +9,10 @@ import {
   type StoreMetricQuery,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
+import { contractSpan } from '@cogniverse/foundation/telemetry/testing';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { contractSpan, hexId } from './provider-contract.js';
 
 let dataDir: string;
 let store: TelemetryStore;
@@ -258,12 +258,12 @@ const anySpans = fc
     { maxLength: 30 },
   )
   .map((list) => {
-    const traceIds = Array.from({ length: 7 }, () => hexId(16));
+    const traceIds = Array.from({ length: 7 }, () => contractSpan().traceId);
     return list.map(({ trace, root, nanos, startTimeUnixNano, attributes, ...rest }) =>
       contractSpan({
         ...rest,
         traceId: traceIds[trace]!,
-        parentSpanId: root ? '' : hexId(8),
+        parentSpanId: root ? '' : contractSpan().spanId,
         startTimeUnixNano,
         endTimeUnixNano: startTimeUnixNano + nanos,
         attributes: attributes as Record<string, AnyValue>,
@@ -287,7 +287,7 @@ const metricNames = [
 it('agrees with a plain computation over the same spans', async () => {
   await fc.assert(
     fc.asyncProperty(anySpans, anyQuery, async (spans, range) => {
-      const project = { tenantId: `tenant-${hexId(8)}`, name: 'p' };
+      const project = { tenantId: `tenant-${contractSpan().spanId}`, name: 'p' };
       const half = spans.length >> 1;
       for (const part of [spans.slice(0, half), spans.slice(half)])
         if (part.length > 0) await ingest(project.tenantId, part);
@@ -307,7 +307,7 @@ it('agrees with a plain computation over the same spans', async () => {
 });
 
 it('gives points by time, then by metric as asked, then by group, each once', async () => {
-  const project = { tenantId: `tenant-${hexId(8)}`, name: 'p' };
+  const project = { tenantId: `tenant-${contractSpan().spanId}`, name: 'p' };
   await ingest(project.tenantId, [
     contractSpan({ name: 'b' }),
     contractSpan({ name: 'a' }),

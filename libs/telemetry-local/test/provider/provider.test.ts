@@ -2,53 +2,28 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTelemetry, ProviderRegistry, type TelemetryProvider } from '@cogniverse/foundation/telemetry';
+import { describeTelemetryProvider, type ProviderBackend } from '@cogniverse/foundation/telemetry/testing';
 import { startServer } from '@cogniverse/server';
 import { LocalProvider, openLocalStore } from '@cogniverse/telemetry-local';
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type ContractBackend, describeProviderContract } from './provider-contract.js';
-
-const runner = { describe, it, beforeAll, afterAll };
+import { describe, it } from 'vitest';
 
 function temporaryDirectory(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'cogniverse-provider-'));
 }
 
-/** Hands out initialized providers, and shuts them down. */
-function providersWith(options: Record<string, unknown>) {
-  const providers: TelemetryProvider[] = [];
-  return {
-    provider: async (tenantId: string, projectName: string) => {
-      const provider = new LocalProvider();
-      await provider.initialize({ tenantId, projectName, options });
-      providers.push(provider);
-      return { provider, projectName };
-    },
-    shutdown: () => Promise.all(providers.map((provider) => provider.shutdown())),
-  };
-}
-
-async function embedded(): Promise<ContractBackend> {
+async function embedded(): Promise<ProviderBackend> {
   const dataDir = await temporaryDirectory();
-  const { provider, shutdown } = providersWith({ data_dir: dataDir });
-  return {
-    provider,
-    stop: async () => {
-      await shutdown();
-      await rm(dataDir, { recursive: true });
-    },
-  };
+  return { factory: LocalProvider, options: { data_dir: dataDir }, stop: () => rm(dataDir, { recursive: true }) };
 }
 
-async function served(): Promise<ContractBackend> {
+async function served(): Promise<ProviderBackend> {
   const dataDir = await temporaryDirectory();
   const store = await openLocalStore({ dataDir });
   const server = await startServer({ store, port: 0, otlpPort: 0, grpcPort: 0, logger: { log: () => undefined } });
-  const { provider, shutdown } = providersWith({ endpoint: server.addresses.http });
   return {
-    provider,
+    factory: LocalProvider,
+    options: { endpoint: server.addresses.http },
     stop: async () => {
-      await shutdown();
       await server.close();
       await store.shutdown();
       await rm(dataDir, { recursive: true });
@@ -56,26 +31,7 @@ async function served(): Promise<ContractBackend> {
   };
 }
 
-async function managed(): Promise<ContractBackend> {
-  const dataDir = await temporaryDirectory();
-  const registry = new ProviderRegistry();
-  registry.register('local', LocalProvider);
-  const telemetry = createTelemetry(
-    { provider: 'local', providerConfig: { data_dir: dataDir } },
-    { registry, environment: {} },
-  );
-  return {
-    provider: async (tenantId, project) => ({
-      provider: await telemetry.getProvider(tenantId, project),
-      projectName: `cogniverse-${tenantId}-${project}`,
-    }),
-    stop: async () => {
-      await telemetry.shutdown();
-      await rm(dataDir, { recursive: true });
-    },
-  };
-}
-
-describeProviderContract('local, with data_dir', embedded, runner);
-describeProviderContract('local, with endpoint', served, runner);
-describeProviderContract('local, through the manager', managed, runner);
+const runner = { describe, it };
+describeTelemetryProvider('local, with data_dir', { start: embedded, lacks: {} }, runner);
+describeTelemetryProvider('local, with endpoint', { start: served, lacks: {} }, runner);
+describeTelemetryProvider('local, through the manager', { start: embedded, lacks: {}, through: 'manager' }, runner);

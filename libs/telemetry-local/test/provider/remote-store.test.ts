@@ -22,6 +22,7 @@ import {
   type TelemetryStore,
   TenantMismatchError,
 } from '@cogniverse/foundation/telemetry';
+import { contractSpan } from '@cogniverse/foundation/telemetry/testing';
 import { startServer } from '@cogniverse/server';
 import { openLocalStore, openRemoteStore } from '@cogniverse/telemetry-local';
 import fc from 'fast-check';
@@ -29,7 +30,6 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { anyTraces, ordered, span, traces, wellFormed } from '../../../foundation/test/otlp/arbitraries.js';
 import { registerCogniverseRoutes } from '../../../server/dist/rest/cogniverse/routes.js';
-import { contractSpan } from './provider-contract.js';
 
 const project = { tenantId: 'acme', name: 'cogniverse-acme-search' };
 const closers: (() => Promise<unknown>)[] = [];

@@ -54,7 +54,7 @@ export type {
   TelemetryStore,
   TenantIngestCounts,
 } from './telemetry-store.js';
-export { parseTime } from './time.js';
+export { checkTimeRange, parseTime } from './time.js';
 export type {
   AttributeFilter,
   AttributeFilterOperator,

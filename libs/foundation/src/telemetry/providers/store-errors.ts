@@ -12,6 +12,7 @@ import {
   InvalidNameError,
   InvalidQueryError,
   MissingTenantError,
+  NotSupportedError,
   ProjectAmbiguousError,
   ProjectCollisionError,
   ProjectNotFoundError,
@@ -36,6 +37,7 @@ const STORE_ERRORS: readonly { readonly status: number; readonly errorClass: Err
   { status: 422, errorClass: InvalidQueryError },
   { status: 422, errorClass: InvalidNameError },
   { status: 500, errorClass: ConfigurationError },
+  { status: 501, errorClass: NotSupportedError },
   { status: 503, errorClass: BackendUnavailableError },
   { status: 503, errorClass: StoreOpenError },
 ];

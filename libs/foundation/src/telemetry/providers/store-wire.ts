@@ -735,7 +735,7 @@ const evaluationRow = request<EvaluationRow>({
 /** The options of the methods of a provider's stores, made of the same shapes: a provider checks with them, wherever its store is. */
 export const PROVIDER_INPUTS = {
   /** `limit` is up to the method. */
-  spanQuery: request<SpanQuery>({ project, ...spanQueryShape, limit: z.unknown() }),
+  spanQuery: request<SpanQuery>({ project, ...spanQueryShape, limit: z.unknown().optional() }),
   traceQuery: request<TraceQuery>({ project, ...traceQueryShape }),
   metricQuery: request<MetricQuery>({ project, ...metricQueryShape }),
   ofProject: request<{ project?: string | undefined }>({ project }),

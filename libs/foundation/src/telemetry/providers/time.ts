@@ -18,6 +18,21 @@ export function parseTime(input: TimeInput, field: string): bigint {
   return nanos;
 }
 
+/**
+ * A range of times that can hold nothing is a mistake, told instead of answered with nothing.
+ *
+ * Errors: `InvalidQueryError` for a time that is none, and if the end, which is not included, is not after the start.
+ */
+export function checkTimeRange(range: { startTime?: TimeInput | undefined; endTime?: TimeInput | undefined }): void {
+  const start = range.startTime === undefined ? undefined : parseTime(range.startTime, 'startTime');
+  const end = range.endTime === undefined ? undefined : parseTime(range.endTime, 'endTime');
+  if (start === undefined || end === undefined || end > start) return;
+  const [from, to] = [range.startTime, range.endTime].map((time) => (time instanceof Date ? time.toJSON() : time));
+  throw new InvalidQueryError(
+    `endTime is ${to}, which is not after startTime ${from}; the range would hold nothing. Give an end after the start.`,
+  );
+}
+
 function toNanos(input: TimeInput, field: string): bigint {
   if (typeof input === 'bigint') return input;
   if (typeof input === 'string') return isoNanos(input, field);

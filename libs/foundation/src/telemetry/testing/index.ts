@@ -9,6 +9,14 @@ export {
   type ReceivedSpan,
   SENT,
 } from './memory-target.js';
+export type { ProviderBackend } from './provider-contract/backend.js';
+export type { LackedCapabilities, ProviderCapability } from './provider-contract/capabilities.js';
+export { type ContractSpanFields, contractSpan } from './provider-contract/contract-spans.js';
+export {
+  type ContractTestRunner,
+  describeTelemetryProvider,
+  type ProviderContractOptions,
+} from './provider-contract/describe-telemetry-provider.js';
 export { encodeSampleSpan, sampleScope, sampleSpan } from './sample-spans.js';
 export {
   type RecordedRequest,
