@@ -13,10 +13,12 @@ const BENCHMARKS = {
   span: 'what a span costs the code that records it, beside OpenTelemetry JS',
   pipeline: 'the export pipeline alone: encoded spans to a sink, over HTTP or gRPC',
   'otlp-codec': "encoding and decoding OTLP, beside OpenTelemetry's serializer",
+  'modality-metrics':
+    'latencies per modality: a record, a reading, memory and error, beside arrays and hdr-histogram-js',
   store: 'the embedded store alone: ingest, acknowledgement, queries meanwhile, restart',
   server: 'ingest of the server, and query latency while it ingests',
 };
-const list = Object.entries(BENCHMARKS).map(([name, meaning]) => `  ${name.padEnd(12)} ${meaning}\n`);
+const list = Object.entries(BENCHMARKS).map(([name, meaning]) => `  ${name.padEnd(16)} ${meaning}\n`);
 const OVERVIEW = `npm run bench [-- NAME [options]]\n\n${list.join('')}\nOptions of one: npm run bench -- NAME --help\n`;
 
 const fileOf = (name) => fileURLToPath(new URL(`../bench/${name}/run.mjs`, import.meta.url));

@@ -13,7 +13,7 @@ function bench(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-it.each(['delivered', 'span', 'pipeline', 'store', 'server'])(
+it.each(['delivered', 'span', 'pipeline', 'modality-metrics', 'store', 'server'])(
   '%s --help names every option that the benchmark reads',
   (name) => {
     const { status, stdout, stderr } = bench(name, '--help');

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '@cogniverse/foundation/telemetry';
 import { ErrorTally } from './error-tally.js';
-import { percentileOfSorted } from './percentile.js';
+import { percentilesOf } from './percentiles.js';
 
 /** Of the latencies in the window, in milliseconds. */
 export interface LatencySummary {
@@ -71,7 +71,7 @@ export class ModalityWindow {
   }
 
   /**
-   * Percentiles and the like, sorted once and kept until the next request. There is at least one request.
+   * Percentiles and the like, computed once and kept until the next request. There is at least one request.
    * `scratch` is as long as the window; what is in it before and after means nothing.
    */
   summary(scratch: Float64Array): LatencySummary {
@@ -80,24 +80,28 @@ export class ModalityWindow {
   }
 }
 
+const FRACTIONS = [0.5, 0.95, 0.99];
+
 function summarize(latencies: Float64Array, count: number, scratch: Float64Array): LatencySummary {
-  scratch.set(count === latencies.length ? latencies : latencies.subarray(0, count));
-  const sorted = (count === scratch.length ? scratch : scratch.subarray(0, count)).sort();
-  return {
-    p50: percentileOfSorted(sorted, count, 0.5),
-    p95: percentileOfSorted(sorted, count, 0.95),
-    p99: percentileOfSorted(sorted, count, 0.99),
-    average: average(sorted),
-    min: sorted[0]!,
-    max: sorted[count - 1]!,
-  };
+  const values = count === scratch.length ? scratch : scratch.subarray(0, count);
+  values.set(count === latencies.length ? latencies : latencies.subarray(0, count));
+  let min = Number.POSITIVE_INFINITY;
+  let max = 0;
+  let sum = 0;
+  for (let i = 0; i < count; i += 1) {
+    const value = values[i]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += value;
+  }
+  const average = sum < Number.POSITIVE_INFINITY ? sum / count : averageOfHuge(values);
+  const [p50, p95, p99] = percentilesOf(values, FRACTIONS) as [number, number, number];
+  return { p50, p95, p99, average, min, max };
 }
 
-function average(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  if (sum < Number.POSITIVE_INFINITY) return sum / values.length;
-  let mean = 0; // the sum has no place in a double, the average has
-  for (const value of values) mean += value / values.length;
-  return mean;
+/** The sum has no place in a double, the average has. */
+function averageOfHuge(values: Float64Array): number {
+  let average = 0;
+  for (const value of values) average += value / values.length;
+  return average;
 }

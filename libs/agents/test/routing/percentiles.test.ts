@@ -56,3 +56,30 @@ describe('exact percentiles against values of numpy', () => {
     } else expect(Math.abs(avgLatency - expected.mean)).toBeLessThanOrEqual(1e-13 * expected.mean);
   });
 });
+
+describe('percentiles of windows that are hard on a selection', () => {
+  const sizes = [13, 100, 1000, 5000];
+  const shapes: Record<string, (i: number, size: number) => number> = {
+    ascending: (i) => i,
+    descending: (i, size) => size - i,
+    'all the same': () => 7,
+    'two values in turn': (i) => i % 2,
+    'an organ pipe': (i, size) => Math.min(i, size - i),
+    // Against a median of three: the middle is always next to the greatest.
+    'a killer of medians of three': (i, size) => (i % 2 === 0 ? i / 2 + 1 : size / 2 + ((i * 7919) % size)),
+  };
+  const cases = Object.entries(shapes).flatMap(([shape, valueAt]) => sizes.map((size) => ({ shape, size, valueAt })));
+
+  it.each(cases)('$shape, $size latencies', ({ size, valueAt }) => {
+    const latencies = Array.from({ length: size }, (_, i) => valueAt(i, size));
+    const sorted = Float64Array.from(latencies).sort();
+    const expected = [0.5, 0.95, 0.99].map((fraction) => {
+      const position = (size - 1) * fraction;
+      const [low, high] = [sorted[Math.floor(position)]!, sorted[Math.ceil(position)]!];
+      return low + (high - low) * (position % 1);
+    });
+    const { p50Latency, p95Latency, p99Latency, minLatency, maxLatency } = statsOf(latencies, size);
+    for (const [i, found] of [p50Latency, p95Latency, p99Latency].entries()) expect(found).toBeCloseTo(expected[i]!, 8);
+    expect([minLatency, maxLatency]).toEqual([sorted[0], sorted.at(-1)]);
+  });
+});
