@@ -26,10 +26,33 @@ function hookOfApplication(): string | undefined {
   return undefined;
 }
 
+/** What OpenTelemetry's hook is made of, in the form that runs on the application's own thread; undefined where there is none. */
+async function synchronousHook(hook: string): Promise<SynchronousHook | undefined> {
+  let file: string;
+  try {
+    file = createRequire(hook).resolve('import-in-the-middle/register-hooks.mjs');
+  } catch {
+    return undefined; // a version before 3
+  }
+  const found = (await import(pathToFileURL(file).href)) as SynchronousHook;
+  return found.supportsSyncHooks() ? found : undefined;
+}
+
+interface SynchronousHook {
+  register(): void;
+  /** Whether this version of Node can run it. */
+  supportsSyncHooks(): boolean;
+}
+
 const hook = hookOfApplication();
 if (hook === undefined) {
   console.warn(
     '[cogniverse telemetry] register: @opentelemetry/instrumentation is not installed in this application, so its ES modules ' +
       'cannot be instrumented. Install it beside your instrumentations: npm install @opentelemetry/instrumentation',
   );
-} else register(hook, import.meta.url);
+} else {
+  const synchronous = await synchronousHook(hook);
+  if (synchronous !== undefined) synchronous.register();
+  // Before Node 22.22.3 and 24.11.1; deprecated from Node 26 on.
+  else register(hook, import.meta.url);
+}

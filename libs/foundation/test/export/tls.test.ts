@@ -43,6 +43,8 @@ describe.each(['http/protobuf', 'grpc'] as const)('%s over TLS', (protocol) => {
       true,
     ],
     ['for another host', selfSigned({ dns: 'other.example' }), true],
+    ['for another address', selfSigned({ ip: [127, 0, 0, 2] }), true],
+    ['for the name that stands for none', selfSigned({ dns: 'address.invalid' }), true],
   ])('sends nothing to a backend with a certificate %s', async (_name, certificate, trusted) => {
     const { result, arrived } = await attempt(certificate, trusted);
     expect(result).toMatchObject({ status: 'retryable', reason: 'tls', ambiguous: false });

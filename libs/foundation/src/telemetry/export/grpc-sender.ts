@@ -3,6 +3,8 @@
  *
  * Requests are sent as the bytes they are: no service definition, no message classes. The channel's own repetition is off: retry-sender decides.
  */
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { Client, compressionAlgorithms, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { decodeExportResponse } from '../../otlp/index.js';
 import { type Clock, systemClock } from './clock.js';
@@ -11,6 +13,8 @@ import { MAX_RESPONSE_BYTES } from './http-sender.js';
 import type { DropReason } from './ledger.js';
 import { decodeRetryInfo } from './retry-info.js';
 
+/** A name that no server has a certificate for, so that it answers as one that was told no name. */
+const NO_NAME = 'address.invalid';
 const METHOD = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
 export interface GrpcSenderOptions {
@@ -35,7 +39,14 @@ export class GrpcSender implements SpanSender {
     const secure = url.protocol === 'https:';
     const address = `${url.hostname}:${url.port === '' ? (secure ? '443' : '80') : url.port}`;
     const ca = certificateAuthority === undefined ? null : Buffer.from(certificateAuthority);
-    const channelCredentials = secure ? credentials.createSsl(ca) : credentials.createInsecure();
+    const ip = url.hostname.replace(/^\[|\]$/g, '');
+    const byAddress = secure && isIP(ip) !== 0;
+    const verification = byAddress
+      ? { checkServerIdentity: (_: string, cert: PeerCertificate) => checkServerIdentity(ip, cert) }
+      : {};
+    const channelCredentials = secure
+      ? credentials.createSsl(ca, null, null, verification)
+      : credentials.createInsecure();
     this.#client = new Client(address, channelCredentials, {
       'grpc.max_send_message_length': -1,
       'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
@@ -46,6 +57,8 @@ export class GrpcSender implements SpanSender {
       'grpc.min_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 1000,
       'grpc.primary_user_agent': 'cogniverse-telemetry-js/0.1.0',
+      // The channel would tell the server the address as its name, which TLS does not allow and Node 26 refuses.
+      ...(byAddress ? { 'grpc.ssl_target_name_override': NO_NAME } : {}),
       ...(options.compression === 'gzip' ? { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip } : {}),
     });
     for (const [name, value] of Object.entries(options.headers)) this.#metadata.set(name, value);
