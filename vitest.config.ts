@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['libs/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'test/integrations/**'],
+    exclude: ['**/node_modules/**', 'test/integrations/**', 'test/runners/*/**'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,

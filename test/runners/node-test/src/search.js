@@ -1,0 +1,21 @@
+/** A search with telemetry: the function that the tests of this project are about. */
+import { getTelemetryManager } from '@cogniverse/foundation/telemetry';
+
+const PASSAGES = ['The blue whale eats krill.', 'A humpback whale sings.', 'Krill live in swarms.'];
+
+export function search(tenantId, query, telemetry = getTelemetryManager()) {
+  return telemetry.span('search', { tenantId, attributes: { query } }, async (span) => {
+    const words = await telemetry.span('encode', async () => wordsOf(query));
+    const hits = telemetry.span('match', () =>
+      PASSAGES.filter((passage) => words.every((word) => wordsOf(passage).includes(word))),
+    );
+    span.setAttribute('hits', hits.length);
+    return hits;
+  });
+}
+
+function wordsOf(text) {
+  const words = text.toLowerCase().match(/\w+/g);
+  if (words === null) throw new Error('there is no word in the query');
+  return words;
+}
