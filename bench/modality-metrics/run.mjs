@@ -88,19 +88,20 @@ class HistogramTracker {
       const range = { lowestDiscernibleValue: 1, highestTrackableValue: 3_600_000_000 };
       return [
         modality,
-        { counters: new Counters(), histogram: build({ ...range, numberOfSignificantValueDigits: 3 }) },
+        { counters: new Counters(), sum: 0, histogram: build({ ...range, numberOfSignificantValueDigits: 3 }) },
       ];
     }),
   );
   record(modality, milliseconds, success, error) {
     const entry = this.modalities.get(modality);
     entry.histogram.recordValue(Math.round(milliseconds * 1000));
+    entry.sum += milliseconds; // the histogram's own `mean` walks through all its counts
     entry.counters.count(success, error);
   }
   read(modality) {
-    const { histogram } = this.modalities.get(modality);
-    const values = PERCENTILES.map((percentile) => histogram.getValueAtPercentile(percentile));
-    return [...values, histogram.mean, histogram.minNonZeroValue, histogram.maxValue].map((value) => value / 1000);
+    const { histogram, sum, counters } = this.modalities.get(modality);
+    const percentiles = PERCENTILES.map((percentile) => histogram.getValueAtPercentile(percentile) / 1000);
+    return [...percentiles, sum / counters.requests, histogram.minNonZeroValue / 1000, histogram.maxValue / 1000];
   }
 }
 
