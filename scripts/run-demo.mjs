@@ -85,16 +85,10 @@ export async function choosePorts(values, say) {
   return chosen;
 }
 
-/** Starts the server. Resolves with its addresses once it answers. */
-async function startServer(values, ports) {
-  const args = [
-    join(REPOSITORY, 'libs', 'cli', 'dist', 'cogniverse.cjs'),
-    'serve',
-    '--json',
-    '--data',
-    resolve(values.data),
-  ];
-  for (const [name, port] of Object.entries(ports)) args.push(`--${name}`, port);
+/** Starts the server with these options of `cogniverse serve`. Resolves with its addresses once it answers. */
+export async function startServer(options) {
+  const args = [join(REPOSITORY, 'libs', 'cli', 'dist', 'cogniverse.cjs'), 'serve', '--json'];
+  for (const [name, value] of Object.entries(options)) args.push(`--${name}`, value);
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stderr.on('data', (chunk) => {
@@ -220,7 +214,7 @@ export async function main(args) {
   await setUp({ projects: [join('libs', 'cli'), join('examples', 'document-search')] });
   const ports = await choosePorts(values, say);
   say('Starting the server ...');
-  const server = await startServer(values, ports);
+  const server = await startServer({ data: resolve(values.data), ...ports });
   const stopping = new AbortController();
   const { signal } = stopping;
   const stop = () => {

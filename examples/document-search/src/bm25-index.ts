@@ -1,5 +1,4 @@
 /** An inverted index with BM25 ranking. */
-import type { Passage } from './passages.js';
 import { termsOf } from './tokens.js';
 
 export interface Hit {
@@ -22,7 +21,7 @@ export class Bm25Index {
   readonly #lengths: Float64Array;
   readonly #meanLength: number;
 
-  constructor(passages: readonly Passage[]) {
+  constructor(passages: readonly { readonly words: readonly string[] }[]) {
     this.#lengths = new Float64Array(passages.length);
     let total = 0;
     for (const [position, passage] of passages.entries()) {

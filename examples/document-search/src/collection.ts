@@ -1,18 +1,25 @@
-/** One tenant's passages with their two indexes. Built once, at start. */
+/** One tenant's passages, or other short texts, with their two indexes. Built once, at start. */
 import { Bm25Index, best, type Hit } from './bm25-index.js';
 import { HashedTfIdfEncoder } from './encoder.js';
 import type { Passage } from './passages.js';
 import { termsOf } from './tokens.js';
 import { VectorIndex } from './vector-index.js';
 
-export class Collection {
-  readonly passages: readonly Passage[];
+/** What a collection has to know of a text. */
+export interface IndexedText {
+  readonly id: string;
+  /** All words, in order. */
+  readonly words: readonly string[];
+}
+
+export class Collection<T extends IndexedText = Passage> {
+  readonly passages: readonly T[];
   readonly bm25: Bm25Index;
   readonly encoder: HashedTfIdfEncoder;
   readonly vectors: VectorIndex;
   readonly #positions = new Map<string, number>();
 
-  constructor(passages: readonly Passage[]) {
+  constructor(passages: readonly T[]) {
     this.passages = passages;
     this.bm25 = new Bm25Index(passages);
     this.encoder = new HashedTfIdfEncoder((term) => this.bm25.idf(term));
@@ -26,7 +33,7 @@ export class Collection {
   }
 
   /** The terms that tell a passage from the others: by count and rarity, the most telling first. */
-  keyTerms(passage: Passage, limit: number): string[] {
+  keyTerms(passage: T, limit: number): string[] {
     const found = termsOf(passage.words).filter((term) => !/^\d+$/.test(term));
     const counts = new Map<string, number>();
     for (const term of found) counts.set(term, (counts.get(term) ?? 0) + 1);

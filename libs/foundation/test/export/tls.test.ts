@@ -1,8 +1,8 @@
 /** TLS of both transports: verified, and never given up for plain text. */
+import { selfSigned } from '@cogniverse/example-reference/self-signed';
 import { encodeSampleSpan, startScriptedBackend } from '@cogniverse/foundation/telemetry/testing';
 import { describe, expect, it } from 'vitest';
 import { otlpTarget } from '../../dist/telemetry/export/otlp-target.js';
-import { selfSigned } from './self-signed.js';
 
 const spanBody = encodeSampleSpan('span');
 const request = Buffer.concat([

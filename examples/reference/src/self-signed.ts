@@ -1,4 +1,4 @@
-/** A self-signed certificate, made on the spot: no key is kept in the repository, no tool is needed.   Tests of TLS. */
+/** A self-signed certificate, made on the spot: no key is kept in the repository, no tool is needed.   For what is shown and tested over TLS. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 
 export interface SelfSigned {
