@@ -23,3 +23,5 @@ export const EXCEPTION_STACKTRACE = 'exception.stacktrace';
 
 /** Ours: how many texts of the span were cut because it was above `max_span_bytes`. */
 export const CUT_VALUES_COUNT = 'cogniverse.cut_values_count';
+/** Ours: the exchange was over before the response was complete. */
+export const RESPONSE_ABORTED = 'http.response.aborted';

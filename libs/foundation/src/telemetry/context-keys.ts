@@ -29,6 +29,9 @@ function keyOfActiveSpan(): symbol {
 /** Longer ones are ignored as a whole: cut, two sessions could become one. */
 export const MAX_SESSION_ID_LENGTH = 1024;
 
+/** In a context: there is no session, whatever is around it. */
+export const NO_SESSION = '';
+
 export function isUsableSessionId(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= MAX_SESSION_ID_LENGTH;
 }

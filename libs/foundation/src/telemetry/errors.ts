@@ -13,6 +13,21 @@ export abstract class TelemetryError extends Error {
 export class MissingTenantError extends TelemetryError {
   readonly code = 'missing_tenant';
 }
+/** A request without a tenant, where the host wants one. Express, Fastify and Hono answer it with 400, unless the host's error handler does otherwise. */
+export class TenantRequiredError extends TelemetryError {
+  readonly code = 'tenant_required';
+  readonly status = 400;
+  readonly statusCode = 400;
+  /** Express: the message may be shown to the caller. */
+  readonly expose = true;
+  constructor() {
+    super('The request names no tenant.');
+  }
+  /** Hono: the answer where the application has no `onError`. */
+  getResponse(): Response {
+    return new Response(this.message, { status: this.status });
+  }
+}
 /** A tenant id or project name that cannot be used. */
 export class InvalidNameError extends TelemetryError {
   readonly code = 'invalid_name';

@@ -42,6 +42,7 @@ export {
   StoreOpenError,
   TelemetryError,
   TenantMismatchError,
+  TenantRequiredError,
 } from './errors.js';
 export type { Clock, ClockTimer } from './export/clock.js';
 export type { ExportTarget, SendOptions, SendResult, SpanSender } from './export/export-target.js';
@@ -59,6 +60,13 @@ export type { RetryPolicy } from './export/retry-policy.js';
 export { Spool, type SpoolOptions } from './export/spool.js';
 export { type ScopeBytes, TenantQueue } from './export/tenant-queue.js';
 export type { TrustRemoteContext } from './export/tenant-router.js';
+export { type ExpressRequest, type ExpressTelemetry, expressTelemetry } from './http/express.js';
+export { type FastifyLike, type FastifyRequestLike, fastifyTelemetry } from './http/fastify.js';
+export type { HeaderCarrier } from './http/header-carrier.js';
+export { type HonoContext, honoTelemetry } from './http/hono.js';
+export type { InboundRequest, InboundRequestEnd, InboundRequestOptions, RequestName } from './http/inbound-request.js';
+export type { MiddlewareOptions } from './http/middleware.js';
+export type { RemoteTrust, TenantPropagator } from './http/tenant-propagator.js';
 export {
   createTelemetry,
   type SessionOptions,

@@ -19,11 +19,10 @@ import {
   trace as traceApi,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { z } from 'zod';
 import { type Completion, isUnfinished, watch } from './completion.js';
 import { describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
-import { isUsableSessionId, MAX_SESSION_ID_LENGTH, TelemetryContext } from './context-keys.js';
+import { isUsableSessionId, MAX_SESSION_ID_LENGTH, NO_SESSION, TelemetryContext } from './context-keys.js';
 import { type Environment, namingVariables, withEnvironment } from './environment.js';
 import { ConfigurationError, MissingTenantError } from './errors.js';
 import {
@@ -43,6 +42,9 @@ import { Spool } from './export/spool.js';
 import type { TenantProject } from './export/tenant-project.js';
 import type { ScopeBytes } from './export/tenant-queue.js';
 import { type SpanObserver, TenantRouter, type TrustRemoteContext } from './export/tenant-router.js';
+import { deleteHeaders, type HeaderCarrier } from './http/header-carrier.js';
+import { InboundRequest, type InboundRequestOptions } from './http/inbound-request.js';
+import { type RemoteTrust, TenantPropagator } from './http/tenant-propagator.js';
 import { type ExportTargetOfProject, ProjectDestinations, type ProjectRegistration } from './project-destinations.js';
 import type { TelemetryProvider } from './providers/provider.js';
 import { ProviderInstances, type ProviderRegistry, registry as processRegistry } from './registry.js';
@@ -126,6 +128,8 @@ export class Telemetry implements ExitParticipant {
   readonly config: TelemetryConfig;
   /** OpenTelemetry's, for instrumentation libraries: spans follow the tenant of their context. */
   readonly tracerProvider: TracerProvider;
+  /** OpenTelemetry's, for instrumentation libraries: trace context and baggage within the borders of tenants. */
+  readonly propagator: TenantPropagator;
   readonly #logger: FencedLogger;
   readonly #ledger: Ledger;
   readonly #dropLog: DropLog | undefined;
@@ -142,6 +146,7 @@ export class Telemetry implements ExitParticipant {
   readonly #recording: boolean;
   #isGlobal = false;
   #ignoredSessionIds = 0;
+  #isPropagator = false;
   #shutdown: Promise<void> | undefined;
 
   constructor(config: TelemetryConfig | TelemetryConfigOptions, options: ObservedManagerOptions = {}) {
@@ -207,6 +212,7 @@ export class Telemetry implements ExitParticipant {
     this.#recording = this.config.enabled && this.config.level !== 'disabled' && this.config.otlpEnabled;
     if (!this.#recording) this.#router.off = true;
     this.tracerProvider = new TracerProvider(this.#router);
+    this.propagator = new TenantPropagator(this.#router);
     this.#scope = scopeOf(SCOPE_NAME, VERSION);
     // Checked here, so that an endpoint that cannot work is found at start and not by the first span.
     if (this.#recording && options.exportTarget === undefined && this.config.provider === null)
@@ -297,6 +303,46 @@ export class Telemetry implements ExitParticipant {
     return contextApi.with(entered, fn);
   }
 
+  // What comes and goes with a request.
+
+  /**
+   * Runs `fn` as the continuation of the trace that the headers tell of, with their baggage, as far as they are trusted. Tenant and session
+   * are never taken from headers; those of the context stay. No tenant of its own: call it inside `withTenant()`, or give `tenantId` inside.
+   */
+  extract<T>(headers: HeaderCarrier, fn: () => T): T;
+  extract<T>(headers: HeaderCarrier, options: { readonly trust?: RemoteTrust | undefined }, fn: () => T): T;
+  extract<T>(
+    headers: HeaderCarrier,
+    optionsOrFn: { readonly trust?: RemoteTrust | undefined } | (() => T),
+    callback?: () => T,
+  ): T {
+    const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
+    const trust = typeof optionsOrFn === 'function' ? undefined : optionsOrFn?.trust;
+    return contextApi.with(this.propagator.extract(contextApi.active(), headers, undefined, trust), fn);
+  }
+
+  /**
+   * Writes `traceparent`, `tracestate` and `baggage` of the active span into headers of an outgoing call, and gives them back. What they held of
+   * these three is taken out first. Nothing is written of a span or baggage that is not the active tenant's.
+   */
+  inject<T extends HeaderCarrier = Record<string, string>>(headers: T = {} as T): T {
+    deleteHeaders(headers, this.propagator.fields());
+    this.propagator.inject(contextApi.active(), headers);
+    return headers;
+  }
+
+  /** A request that comes in, for a framework that has no middleware here; see docs/http.md. Never throws. */
+  startRequest(options: InboundRequestOptions): InboundRequest {
+    const parts = {
+      router: this.#router,
+      propagator: this.propagator,
+      scope: this.#scope,
+      logger: this.#logger,
+      sessionIdOf: (given: unknown) => this.#sessionId(given),
+    };
+    return new InboundRequest(parts, options);
+  }
+
   /**
    * The context in which the call's span starts, or undefined where none is recorded: telemetry is off, the level leaves it out, or the
    * options throw when they are read. Errors: `MissingTenantError`.
@@ -315,7 +361,7 @@ export class Telemetry implements ExitParticipant {
   }
 
   /** One that cannot be used is counted and logged, and means no session: never the one around it, which may be another user's. */
-  #sessionId(given: unknown): string | undefined {
+  #sessionId(given: unknown): string {
     if (isUsableSessionId(given)) return given;
     this.#ignoredSessionIds += 1;
     const kind =
@@ -324,7 +370,7 @@ export class Telemetry implements ExitParticipant {
       `session ${kind}`,
       `A session id is ${kind}: it must be a text of 1 to ${MAX_SESSION_ID_LENGTH} characters. Its spans are recorded without a session.`,
     );
-    return undefined;
+    return NO_SESSION;
   }
 
   #entered(options: SpanOptions, active: TelemetryContext): TelemetryContext {
@@ -474,6 +520,7 @@ export class Telemetry implements ExitParticipant {
     this.#router.stop();
     stopFlushBeforeExit(this);
     if (this.#isGlobal) traceApi.disable();
+    if (this.#isPropagator) propagation.disable();
     await this.#opened(forSpans);
     for (const project of this.#router.projectsWithEarlySpans()) project.dropEarly();
     await this.#pipeline.shutdown(leftForSpans());
@@ -580,13 +627,12 @@ export class Telemetry implements ExitParticipant {
   }
 
   #makeGlobal(): void {
-    if (traceApi.setGlobalTracerProvider(this.tracerProvider)) this.#isGlobal = true;
-    else this.#logger.warn('Another tracer provider is registered with OpenTelemetry already: asGlobal has no effect.');
-    if (propagation.fields().length === 0) {
-      propagation.setGlobalPropagator(
-        new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
-      );
+    if (!traceApi.setGlobalTracerProvider(this.tracerProvider)) {
+      this.#logger.warn('Another tracer provider is registered with OpenTelemetry already: asGlobal has no effect.');
+      return;
     }
+    this.#isGlobal = true;
+    if (propagation.fields().length === 0) this.#isPropagator = propagation.setGlobalPropagator(this.propagator);
   }
 }
 

@@ -10,6 +10,8 @@ export class LocalTrace {
   readonly anchor: bigint;
   /** The tenant's project: that of its first span, or of what was assigned to it later. Fixed once set. */
   project: TenantProject | undefined;
+  /** Of an inbound request: holds also where a listener runs in a context from before the session was known. A context's own comes first. */
+  sessionId: string | undefined;
   /** The local root ended without a tenant. */
   settled = false;
   startedUnassigned = 0;

@@ -98,6 +98,8 @@ export class TenantRouter {
   /** Default attributes of every tenant; one array for all. */
   readonly #sharedDefaults: readonly (readonly [string, string])[];
   readonly #loggedNames = new Set<string>();
+  /** Remote spans that a call said it trusts. */
+  readonly #trusted = new WeakSet<SpanContext>();
   readonly #invalid: TenantProject;
   /** Spans that started in a project that was in use already, and those that were the first in theirs. */
   #cacheHits = 0;
@@ -385,7 +387,7 @@ export class TenantRouter {
       }
     } else if (parent !== undefined) {
       const context = parent.spanContext();
-      if (isSpanContextValid(context) && this.#trusts(context)) {
+      if (isSpanContextValid(context) && this.trusts(context)) {
         parentContext = context;
         traceFlags = context.traceFlags;
       }
@@ -416,14 +418,27 @@ export class TenantRouter {
       if (trace.project === undefined) trace.startedUnassigned += 1;
     } else project.ledger.started += 1;
     // A session belongs to a tenant; where it differs from the span's, the context is another tenant's.
-    if (isUsableSessionId(active.sessionId)) span.setSession(active.sessionId);
+    const sessionId = active.sessionId ?? trace.sessionId;
+    if (isUsableSessionId(sessionId)) span.setSession(sessionId);
     this.observer?.started(span);
     return span;
   }
 
-  #trusts(context: SpanContext): boolean {
+  /** Whether a span that is not ours is believed as parent or in a link. */
+  trusts(context: SpanContext): boolean {
+    return this.#trusted.has(context) || this.#holds(() => this.#options.trustRemoteContext(context));
+  }
+
+  /** Asks a call's own predicate; the span that it believes is believed from then on. */
+  trustsBy(context: SpanContext | undefined, predicate: (context: SpanContext | undefined) => boolean): boolean {
+    const trusted = this.#holds(() => predicate(context));
+    if (trusted && context !== undefined) this.#trusted.add(context);
+    return trusted;
+  }
+
+  #holds(predicate: () => boolean): boolean {
     try {
-      return this.#options.trustRemoteContext(context) === true;
+      return predicate() === true;
     } catch (error) {
       this.#refuse(
         `The predicate for remote traces threw (${describe(error)}); the trace is not continued.`,
@@ -437,7 +452,7 @@ export class TenantRouter {
   mayLink(context: SpanContext, linked: LocalTrace | undefined, trace: LocalTrace, project: TenantProject): boolean {
     if (linked === trace) return true;
     if (linked !== undefined) return linked.project?.tenantId === project.tenantId;
-    return this.#trusts(context);
+    return this.trusts(context);
   }
 
   /** The trace gets its tenant: its spans that are still open, and those that ended and were held. Fixed from then on. */

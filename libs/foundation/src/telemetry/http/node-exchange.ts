@@ -1,0 +1,45 @@
+/** Request and response as Node's HTTP servers have them, under Express, Fastify and Hono alike.   Control path: middleware -> [node-exchange]. */
+import type { InboundRequest } from './inbound-request.js';
+
+export interface NodeRequest {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: object;
+  readonly socket?: object | null | undefined;
+}
+
+export interface NodeResponse {
+  readonly statusCode: number;
+  readonly headersSent: boolean;
+  readonly destroyed?: boolean | undefined;
+  /** Why its stream failed, where it did. */
+  readonly errored?: Error | null | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: so that the overloads of Node's own types fit
+  prependListener(event: string, listener: (...args: any[]) => void): unknown;
+}
+
+export function describeNodeRequest({ method, url, headers, socket }: NodeRequest) {
+  const path = url?.split('?', 1)[0];
+  const isEncrypted = (socket as { encrypted?: unknown } | undefined)?.encrypted === true;
+  return { method: method ?? 'GET', path, headers, scheme: isEncrypted ? 'https' : 'http' };
+}
+
+/** Ends the request when its response is complete, or the connection is gone before. */
+export function endWithResponse(
+  inbound: InboundRequest,
+  response: NodeResponse,
+  routeOf: () => string | undefined,
+): void {
+  let finished = false;
+  const close = (): void => {
+    const { errored, headersSent, statusCode } = response;
+    if (!finished && errored !== null && errored !== undefined) inbound.fail(errored);
+    inbound.end({ statusCode: finished || headersSent ? statusCode : undefined, route: routeOf(), aborted: !finished });
+  };
+  response.prependListener('finish', () => {
+    finished = true;
+  });
+  // Before the listener of an HTTP instrumentation, which ends its span there.
+  response.prependListener('close', close);
+  if (response.destroyed === true) close(); // the client was gone before the middleware's turn
+}
