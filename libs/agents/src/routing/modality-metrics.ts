@@ -72,6 +72,9 @@ const processClock: Pick<Clock, 'monotonicMillis' | 'wallMillis'> = {
   wallMillis: () => Date.now(),
 };
 
+/** Once a process: a service may have a tracker a tenant. */
+let hasWarned = false;
+
 /** Errors of the constructor and of the reading methods: `InvalidArgumentError`. Recording never throws. */
 export class ModalityMetricsTracker {
   readonly windowSize: number;
@@ -126,7 +129,8 @@ export class ModalityMetricsTracker {
 
   #refuse(field: string, value: unknown): void {
     this.#invalidRecords += 1;
-    if (this.#invalidRecords > 1) return;
+    if (hasWarned) return;
+    hasWarned = true;
     process.emitWarning(
       `A modality execution was not recorded: its ${field} is ${quoted(value)}. Others like it are counted (invalidRecords), without a warning.`,
       { code: 'COGNIVERSE_INVALID_MODALITY_RECORD' },
@@ -166,7 +170,7 @@ export class ModalityMetricsTracker {
     ) as T;
   }
 
-  /** Records that were refused since the start or the last `resetAllStats()`; the first one also gives a process warning. */
+  /** Records that were refused since the start or the last `resetAllStats()`; the first one of a process also gives a warning of the process. */
   get invalidRecords(): number {
     return this.#invalidRecords;
   }
