@@ -1,7 +1,8 @@
 /**
  * What the documentation shows works when pasted: programs run, commands succeed, and answers have the form that is shown.
  *
- * The `js` blocks of a page are one program, in order; one that begins with `// name.mjs` begins a file of that name. The `sh` blocks then run in
+ * The `js` blocks of a page are one program, in order; one that begins with `// name.mjs` begins a file of that name. A `ts` block is a program of its
+ * own, `// name.mts`, compiled by TypeScript. The `sh` blocks then run in
  * order, against a server of the test's own in place of the usual ports. A `json` block shows the answer of the `sh` block before it.
  * Blocks of another language (`text`, `console`, `jsonc`) are not run.
  */
@@ -16,7 +17,7 @@ import { allCodeBlocks, root } from './code-blocks.js';
 
 const run = promisify(execFile);
 
-const RUN = ['js', 'sh', 'json'];
+const RUN = ['js', 'ts', 'sh', 'json'];
 const SHOWN = ['', 'text', 'console', 'jsonc'];
 /** Benchmarks take minutes. */
 const NOT_RUN = ['docs/performance.md'];
@@ -61,6 +62,31 @@ function programsOf(page: string): Map<string, string> {
     files.set(name, `${files.get(name) ?? ''}${here(code)}\n`);
   }
   return files;
+}
+
+/** The `ts` blocks of a page, compiled in `cwd`. Gives the names of the programs. */
+async function compiledPrograms(page: string, cwd: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const { language, code } of allCodeBlocks(page)) {
+    if (language !== 'ts') continue;
+    const name = /^\/\/ ([\w-]+)\.mts\b/.exec(code)?.[1];
+    expect(name, `a \`ts\` block of ${page} begins with its file's name`).toBeDefined();
+    writeFileSync(join(cwd, `${name}.mts`), here(code));
+    names.push(`${name}.mjs`);
+  }
+  if (names.length === 0) return names;
+  const compilerOptions = { strict: true, target: 'ES2022', lib: ['ES2023', 'ESNext.Disposable'], module: 'NodeNext' };
+  const types = { types: ['node'], typeRoots: [join(root, 'node_modules/@types')], skipLibCheck: true };
+  writeFileSync(
+    join(cwd, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { ...compilerOptions, ...types }, include: ['*.mts'] }),
+  );
+  await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', cwd], { cwd }).catch(
+    (error: { stdout?: string }) => {
+      throw new Error(error.stdout);
+    },
+  );
+  return names;
 }
 
 /** Keys and kinds of a JSON value; of a list, those of its first entry. */
@@ -128,6 +154,9 @@ describe.each(runnable)('%s', (page) => {
     for (const [name, program] of programsOf(page)) {
       writeFileSync(join(cwd, name), program);
       if (shown.includes(name)) continue;
+      await run(process.execPath, [name], { cwd, env, timeout: 60_000 });
+    }
+    for (const name of await compiledPrograms(page, cwd)) {
       await run(process.execPath, [name], { cwd, env, timeout: 60_000 });
     }
     let answer = '';

@@ -4,6 +4,8 @@
  * OTLP's types are seen in the decoded values: an int is a `bigint`, a double a `number`. `input.value` is compared to the letter with what
  * Python 3.12 wrote: `json.dumps({"query": ..., "top_k": ..., "strategy": ...})`.
  */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import {
   addEmbeddingDetailsToSpan,
   addSearchResultsToSpan,
@@ -293,6 +295,15 @@ describe('addEmbeddingDetailsToSpan', () => {
     telemetry.span('s', { tenantId: 'acme' }, (span) => addEmbeddingDetailsToSpan(span, embeddings));
     expect(Object.fromEntries((await flushed()).named('s').attributes)).toEqual({ ...DEFAULTS, ...attributes });
   });
+});
+
+it('docs/instrumenting.md names every helper, span, attribute and default', () => {
+  const guide = readFileSync(fileURLToPath(new URL('../../../../docs/instrumenting.md', import.meta.url)), 'utf8');
+  for (const { helper, name, measured, attributes } of rows) {
+    const line = guide.split('\n').find((text) => text.startsWith(`| \`${helper}\``)) ?? '';
+    expect(line).toContain(`\`${name.replace(/^encoder\.\w+/, 'encoder.{type}')}\``);
+    for (const key of [measured, ...Object.keys(attributes)]) expect(line, helper).toContain(`\`${key}\``);
+  }
 });
 
 it('a measurement is a number to a span of another SDK', () => {
