@@ -119,6 +119,7 @@ export {
   type ProjectRef,
   type ProjectStatistics,
   type ProviderConfig,
+  type ProviderFactory,
   parseTime,
   type SpanEventRecord,
   type SpanExportOptions,
@@ -147,7 +148,7 @@ export {
   type TraceStore,
   toSpanRecord,
 } from './providers/index.js';
-export { ProviderRegistry, registry } from './registry.js';
+export { type ProviderKind, ProviderRegistry, type ProviderRegistryOptions, registry } from './registry.js';
 export type { ScoreOptions } from './scores.js';
 export type { TelemetrySpan } from './span.js';
 export type { IdGenerator } from './span-identity.js';

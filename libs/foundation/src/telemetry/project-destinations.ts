@@ -26,8 +26,8 @@ import type { FencedLogger } from './export/pipeline-logger.js';
 import { ProjectTarget } from './export/project-target.js';
 import type { TenantProject } from './export/tenant-project.js';
 import type { TenantQueue } from './export/tenant-queue.js';
+import type { ProviderInstances } from './provider-instances.js';
 import type { ProviderConfig } from './providers/provider.js';
-import type { ProviderInstances } from './registry.js';
 import { VERSION } from './version.js';
 
 export interface ProjectRegistration {

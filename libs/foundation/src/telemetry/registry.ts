@@ -1,56 +1,53 @@
 /**
- * Finds, loads and caches telemetry providers.   Read path: getProvider() -> [registry] -> provider; and the write path's ends.
+ * Finds and loads providers by name.   Read path: getProvider() -> [registry] -> provider; and the write path's ends.
  *
- * A package offers providers in its `package.json`: `"cogniverse": { "telemetry.providers": { "phoenix": "./dist/provider.js#PhoenixProvider" } }`.
- * Looked at are the direct dependencies of the running application, in order of name; nothing is loaded before it is needed.
+ * Providers are registered by hand, or offered by the application's packages (see provider-discovery.ts). Nothing is loaded before it is needed.
  */
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { z } from 'zod';
-import { BackendUnavailableError, ProviderLoadError, ProviderNotFoundError, TelemetryError } from './errors.js';
-import type { ProviderConfig, TelemetryProvider, TelemetryProviderFactory } from './providers/provider.js';
+import { ProviderLoadError, ProviderNotFoundError } from './errors.js';
+import { type Discovery, discover, type OfferedProvider, runningDirectory } from './provider-discovery.js';
+import type { ProviderFactory, TelemetryProvider } from './providers/provider.js';
 
-const ENTRY = 'telemetry.providers';
+/** What a registry holds; each kind has its own key of `"cogniverse"` in `package.json`. */
+const KINDS = {
+  telemetry: {
+    title: 'Telemetry',
+    entry: 'telemetry.providers',
+    methods: ['initialize', 'configureSpanExport', 'sessionContext', 'shutdown'],
+    choose: 'Set "provider" (TELEMETRY_PROVIDER) to one of them.',
+  },
+  evaluation: {
+    title: 'Evaluation',
+    entry: 'evaluation.providers',
+    methods: [],
+    choose: 'Give the name of one of them.',
+  },
+} as const;
 
-const manifestSchema = z.object({
-  name: z.string().optional(),
-  dependencies: z.record(z.string(), z.unknown()).default({}),
-  optionalDependencies: z.record(z.string(), z.unknown()).default({}),
-  devDependencies: z.record(z.string(), z.unknown()).default({}),
-  peerDependencies: z.record(z.string(), z.unknown()).default({}),
-  cogniverse: z.object({ [ENTRY]: z.record(z.string().min(1), z.string()).optional() }).optional(),
-});
+export type ProviderKind = keyof typeof KINDS;
 
-/** A provider that a package offers. */
-interface OfferedProvider {
-  readonly name: string;
-  readonly packageName: string;
-  readonly directory: string;
-  /** `./file.js#Export`. */
-  readonly entry: string;
+export interface ProviderRegistryOptions {
+  /** Where the application's `package.json` is looked for, upwards. Default: the running script's directory. */
+  applicationDirectory?: string | undefined;
+  /** Default: `telemetry`. */
+  kind?: ProviderKind | undefined;
 }
 
-interface Discovery {
-  /** What was looked at, for errors. */
-  readonly lookedAt: string;
-  readonly offered: readonly OfferedProvider[];
-}
-
-export class ProviderRegistry {
+export class ProviderRegistry<P extends object = TelemetryProvider> {
   readonly #applicationDirectory: string | undefined;
-  readonly #registered = new Map<string, TelemetryProviderFactory>();
-  readonly #loaded = new Map<string, Promise<TelemetryProviderFactory>>();
+  readonly #kind: ProviderKind;
+  readonly #registered = new Map<string, ProviderFactory<P>>();
+  readonly #loaded = new Map<string, Promise<ProviderFactory<P>>>();
   #discovery: Discovery | undefined;
 
-  /** `applicationDirectory`: where the application's `package.json` is looked for, upwards. Default: the running script's directory. */
-  constructor(options: { applicationDirectory?: string | undefined } = {}) {
+  constructor(options: ProviderRegistryOptions = {}) {
     this.#applicationDirectory = options.applicationDirectory;
+    this.#kind = options.kind ?? 'telemetry';
   }
 
   /** Registers a provider by hand, which bundled applications need. Wins over one that a package offers. */
-  register(name: string, factory: TelemetryProviderFactory): void {
+  register(name: string, factory: ProviderFactory<P>): void {
     this.#registered.set(name, factory);
   }
 
@@ -72,73 +69,121 @@ export class ProviderRegistry {
     if (configured !== null) return configured;
     const names = this.names();
     if (names.length === 1) return names[0]!;
-    const { lookedAt } = this.#discover();
-    throw new ProviderNotFoundError(
+    const { choose } = KINDS[this.#kind];
+    const problem =
       names.length === 0
-        ? `No telemetry provider found. Looked for "cogniverse"."${ENTRY}" in ${lookedAt}. Install a provider's package ` +
-            'as a dependency of the application, or register one with registry.register(name, factory).'
-        : `Several telemetry providers are installed: ${names.join(', ')}. Set "provider" (TELEMETRY_PROVIDER) to one of them.`,
-    );
+        ? `No ${this.#kind} provider found. ${this.#searched()} ${this.#remedy()}`
+        : `Several ${this.#kind} providers are there, and none is configured: ${this.#sources(names)}. ${choose}`;
+    this.#discovery = undefined; // What is missing may be installed until the next call.
+    throw new ProviderNotFoundError(problem);
   }
 
   /** A new, uninitialized provider. Errors: `ProviderNotFoundError`, `ProviderLoadError`. */
-  async create(name: string): Promise<TelemetryProvider> {
+  async create(name: string): Promise<P> {
     const factory = this.#registered.get(name) ?? (await this.#load(name));
+    const what = `${KINDS[this.#kind].title} provider "${name}"`;
+    let provider: P;
     try {
-      return construct(factory);
+      provider = isConstructor(factory) ? new factory() : factory();
     } catch (cause) {
-      throw new ProviderLoadError(`Telemetry provider "${name}" could not be created: ${messageOf(cause)}`, { cause });
+      throw new ProviderLoadError(`${what} could not be created: ${messageOf(cause)}`, { cause });
     }
+    const methods: readonly string[] = KINDS[this.#kind].methods;
+    const missing = methods.filter(
+      (method) => typeof (provider as Record<string, unknown> | null)?.[method] !== 'function',
+    );
+    if (typeof provider !== 'object' || provider === null || missing.length > 0) {
+      const lacks =
+        missing.length === 0 ? 'it is no object' : `it has no ${missing.map((method) => `${method}()`).join(', ')}`;
+      throw new ProviderLoadError(
+        `${what} is no provider: ${lacks}. Correct what is registered, or update its package.`,
+      );
+    }
+    return provider;
   }
 
-  #load(name: string): Promise<TelemetryProviderFactory> {
+  #load(name: string): Promise<ProviderFactory<P>> {
     let loading = this.#loaded.get(name);
     if (loading === undefined) {
       loading = this.#import(name);
       this.#loaded.set(name, loading);
       // A failure is not kept: what was missing may have been installed or repaired.
-      loading.catch(() => this.#loaded.delete(name));
+      loading.catch(() => {
+        this.#loaded.delete(name);
+        this.#discovery = undefined;
+      });
     }
     return loading;
   }
 
-  async #import(name: string): Promise<TelemetryProviderFactory> {
-    const { lookedAt, offered } = this.#discover();
-    const offers = offered.filter((offer) => offer.name === name);
+  async #import(name: string): Promise<ProviderFactory<P>> {
+    const offer = this.#offer(name);
+    const { packageName, directory, target } = offer;
+    const where = `${packageName}, "${KINDS[this.#kind].entry}"."${name}" = ${JSON.stringify(target)}`;
+    const [file, exportName] = target.split('#');
+    const resolved = path.resolve(directory, file ?? '');
+    if (!file || !exportName || !resolved.startsWith(directory.replace(/[/\\]*$/, path.sep))) {
+      throw new ProviderLoadError(
+        `${where} is not of the form "./file.js#Export", within the package. Update ${packageName}.`,
+      );
+    }
+    let exports: Record<string, unknown>;
+    try {
+      exports = (await import(pathToFileURL(resolved).href)) as Record<string, unknown>;
+    } catch (cause) {
+      throw new ProviderLoadError(
+        `${where} could not be loaded: ${messageOf(cause)} Reinstall or update ${packageName}.`,
+        { cause },
+      );
+    }
+    const exported = exports[exportName];
+    if (typeof exported !== 'function') {
+      const names = Object.keys(exports).join(', ') || 'nothing';
+      throw new ProviderLoadError(
+        `${where}: the file exports no class or function ${exportName}; it exports ${names}. Update ${packageName}.`,
+      );
+    }
+    return exported as ProviderFactory<P>;
+  }
+
+  #offer(name: string): OfferedProvider {
+    const offers = this.#discover().offered.filter((offer) => offer.name === name);
     if (offers.length === 0) {
-      this.#discovery = undefined;
       throw new ProviderNotFoundError(
-        `No telemetry provider named "${name}". Installed: ${this.names().join(', ') || 'none'}; looked at ${lookedAt}. ` +
-          'Install its package as a dependency of the application, or set "provider" to an installed one.',
+        `No ${this.#kind} provider named "${name}". There is: ${this.#sources(this.names()) || 'none'}. ${this.#searched()} ${this.#remedy()}`,
       );
     }
     if (offers.length > 1) {
       const packages = offers.map(({ packageName }) => packageName).join(' and ');
-      throw new ProviderLoadError(`Both ${packages} offer a telemetry provider named "${name}". Remove one of them.`);
+      throw new ProviderLoadError(
+        `${packages} offer a ${this.#kind} provider of one name, "${name}". Remove all but one of them, or register one by hand with registry.register("${name}", factory).`,
+      );
     }
-    const { packageName, directory, entry } = offers[0]!;
-    const [file, exportName] = entry.split('#');
-    const where = `${packageName}, "${ENTRY}"."${name}" = ${JSON.stringify(entry)}`;
-    const resolved = path.resolve(directory, file ?? '');
-    if (!file || !exportName || !resolved.startsWith(directory + path.sep)) {
-      throw new ProviderLoadError(`${where} is not of the form "./file.js#Export", within the package.`);
-    }
-    let exported: unknown;
-    try {
-      exported = ((await import(pathToFileURL(resolved).href)) as Record<string, unknown>)[exportName];
-    } catch (cause) {
-      throw new ProviderLoadError(`${where} could not be loaded: ${messageOf(cause)} Reinstall the package.`, {
-        cause,
-      });
-    }
-    if (typeof exported !== 'function') {
-      throw new ProviderLoadError(`${where}: the file has no class or function of that name. Update the package.`);
-    }
-    return exported as TelemetryProviderFactory;
+    return offers[0]!;
+  }
+
+  /** Each name with where it comes from. */
+  #sources(names: readonly string[]): string {
+    return names
+      .map((name) => {
+        if (this.#registered.has(name)) return `${name} (registered)`;
+        const offers = this.#discover().offered.filter((offer) => offer.name === name);
+        return `${name} (${offers.map(({ packageName }) => packageName).join(', ')})`;
+      })
+      .join(', ');
+  }
+
+  #searched(): string {
+    const { lookedAt, problems } = this.#discover();
+    return [`Looked for "cogniverse"."${KINDS[this.#kind].entry}" in ${lookedAt}.`, ...problems].join(' ');
+  }
+
+  #remedy(): string {
+    return "Install a provider's package as a dependency of the application; a bundled application registers its provider by hand: registry.register(name, factory).";
   }
 
   #discover(): Discovery {
-    this.#discovery ??= discover(this.#applicationDirectory ?? runningDirectory());
+    this.#discovery ??= discover(KINDS[this.#kind].entry, this.#applicationDirectory ?? runningDirectory());
     return this.#discovery;
   }
 }
@@ -146,178 +191,16 @@ export class ProviderRegistry {
 /** The process's registry. */
 export const registry = new ProviderRegistry();
 
-/** One initialized provider a (tenant, provider, project), for one manager. */
-export class ProviderInstances {
-  readonly #registry: ProviderRegistry;
-  readonly #maxInstances: number;
-  /** Least recently used first. Keys begin with the tenant. */
-  readonly #instances = new Map<string, Instance>();
-  /** Replaced, but perhaps still in use: closed with the rest. As many as `registerProject()` calls that changed a live project. */
-  readonly #forgotten = new Set<Instance>();
-
-  readonly #warn: (message: string) => void;
-  #closed = false;
-
-  constructor(options: { registry: ProviderRegistry; maxInstances: number; warn: (message: string) => void }) {
-    this.#warn = options.warn;
-    this.#registry = options.registry;
-    this.#maxInstances = options.maxInstances;
-  }
-
-  /**
-   * The provider of a tenant's project, created and initialized on first use. `forExport`: kept until `release()`.
-   *
-   * Errors: `ProviderNotFoundError`, `ProviderLoadError`, the provider's own `TelemetryError`s, and `BackendUnavailableError` after
-   * `shutdown()`: one that is made then would be closed by nobody.
-   */
-  async get(name: string, config: ProviderConfig, forExport: boolean): Promise<TelemetryProvider> {
-    if (this.#closed) {
-      throw new BackendUnavailableError(
-        `Telemetry is shut down, and its providers with it. Read tenant "${config.tenantId}" before shutdown(), or make a new manager.`,
-      );
-    }
-    const key = JSON.stringify([config.tenantId, name, config.projectName]);
-    let instance = this.#instances.get(key);
-    if (instance === undefined) {
-      instance = { provider: this.#initialize(name, config), exporting: false };
-      this.#makeRoom();
-    } else this.#instances.delete(key);
-    this.#instances.set(key, instance);
-    if (forExport) instance.exporting = true;
-    try {
-      return await instance.provider;
-    } catch (error) {
-      if (this.#instances.get(key) === instance) this.#instances.delete(key);
-      throw error;
-    }
-  }
-
-  /** The project takes no more spans. Its provider is closed when it is unused for longest. */
-  release(name: string, tenantId: string, projectName: string): void {
-    const instance = this.#instances.get(JSON.stringify([tenantId, name, projectName]));
-    if (instance !== undefined) instance.exporting = false;
-  }
-
-  /** The project's settings have changed: the next one that asks gets a new provider. */
-  forget(name: string, tenantId: string, projectName: string): void {
-    const key = JSON.stringify([tenantId, name, projectName]);
-    const instance = this.#instances.get(key);
-    if (instance === undefined) return;
-    this.#instances.delete(key);
-    this.#forgotten.add(instance);
-  }
-
-  async #initialize(name: string, config: ProviderConfig): Promise<TelemetryProvider> {
-    const provider = await this.#registry.create(name);
-    try {
-      await provider.initialize(config);
-    } catch (cause) {
-      if (cause instanceof TelemetryError) throw cause;
-      throw new ProviderLoadError(`Telemetry provider "${name}" could not be initialized: ${messageOf(cause)}`, {
-        cause,
-      });
-    }
-    return provider;
-  }
-
-  /** The providers unused for longest are closed; those that spans go through stay. */
-  #makeRoom(): void {
-    for (const [key, { exporting, provider }] of this.#instances) {
-      if (this.#instances.size < this.#maxInstances) return;
-      if (exporting) continue;
-      this.#instances.delete(key);
-      // Nobody waits for it: the provider is in nobody's use.
-      void provider
-        .then((loaded) => loaded.shutdown())
-        .catch((error: unknown) => this.#warn(`A telemetry provider did not close: ${messageOf(error)}`));
-    }
-  }
-
-  get size(): number {
-    return this.#instances.size;
-  }
-
-  async shutdown(): Promise<PromiseSettledResult<void>[]> {
-    this.#closed = true;
-    const instances = [...this.#instances.values(), ...this.#forgotten];
-    this.#instances.clear();
-    this.#forgotten.clear();
-    return Promise.allSettled(instances.map(async ({ provider }) => (await provider).shutdown()));
-  }
-}
-
-interface Instance {
-  readonly provider: Promise<TelemetryProvider>;
-  exporting: boolean;
-}
-
-function construct(factory: TelemetryProviderFactory): TelemetryProvider {
-  // A class cannot be called, a plain function need not be a constructor.
-  return /^class\b/.test(Function.prototype.toString.call(factory))
-    ? new (factory as new () => TelemetryProvider)()
-    : (factory as () => TelemetryProvider)();
-}
-
-/** Where the running program is: the script's directory, or the working directory under a tool that runs it (a test runner, a shell). */
-function runningDirectory(): string {
-  const script = process.argv[1];
-  if (script === undefined || !existsSync(script)) return process.cwd();
-  const directory = path.dirname(realpathSync(script));
-  return directory.split(path.sep).includes('node_modules') ? process.cwd() : directory;
-}
-
-function discover(from: string): Discovery {
-  const manifestPath = nearestManifest(from);
-  if (manifestPath === undefined) return { lookedAt: `(no package.json at or above ${from})`, offered: [] };
-  const manifest = readManifest(manifestPath);
-  const dependencies = new Set([
-    ...Object.keys(manifest?.dependencies ?? {}),
-    ...Object.keys(manifest?.optionalDependencies ?? {}),
-    ...Object.keys(manifest?.devDependencies ?? {}),
-    ...Object.keys(manifest?.peerDependencies ?? {}),
-  ]);
-  const offered: OfferedProvider[] = [];
-  for (const packageName of [...dependencies].sort()) {
-    const found = packageManifest(manifestPath, packageName);
-    const providers = found === undefined ? undefined : readManifest(found)?.cogniverse?.[ENTRY];
-    for (const [name, entry] of Object.entries(providers ?? {})) {
-      offered.push({ name, packageName, directory: path.dirname(found!), entry });
-    }
-  }
-  return { lookedAt: `the ${dependencies.size} direct dependencies of ${manifestPath}`, offered };
-}
-
-function nearestManifest(from: string): string | undefined {
-  for (let directory = from; ; directory = path.dirname(directory)) {
-    const candidate = path.join(directory, 'package.json');
-    if (existsSync(candidate)) return candidate;
-    if (directory === path.dirname(directory)) return undefined;
-  }
-}
-
-/** A dependency's `package.json`, as Node resolves it from the application: npm's, pnpm's and yarn's layouts alike. */
-function packageManifest(fromManifest: string, packageName: string): string | undefined {
-  const require = createRequire(fromManifest);
-  for (const directory of require.resolve.paths(packageName) ?? []) {
-    const candidate = path.join(directory, packageName, 'package.json');
-    if (existsSync(candidate)) return realpathSync(candidate);
-  }
+/** A plain function can be constructed too: then it gives the object that it returns. */
+function isConstructor<P>(factory: ProviderFactory<P>): factory is new () => P {
   try {
-    return require.resolve(`${packageName}/package.json`); // without node_modules: yarn's Plug'n'Play answers here
+    Reflect.construct(Object, [], factory); // asks for a constructor, and calls none
+    return true;
   } catch {
-    return undefined; // not installed (an optional or a development dependency)
+    return false;
   }
 }
 
-/** Undefined: a package whose manifest cannot be read offers nothing. */
-function readManifest(file: string): z.output<typeof manifestSchema> | undefined {
-  try {
-    return manifestSchema.safeParse(JSON.parse(readFileSync(file, 'utf8'))).data;
-  } catch {
-    return undefined; // no JSON: npm would not have installed it
-  }
-}
-
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,2 @@
-/** The package's version, from its manifest. */
-import { createRequire } from 'node:module';
-
-const manifest = createRequire(import.meta.url)('../../package.json') as { version: string };
-
-export const VERSION = manifest.version;
+/** The package's version. Not read from its manifest, which a bundled application does not have. */
+export const VERSION = '0.1.0';

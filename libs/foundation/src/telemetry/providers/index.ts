@@ -3,7 +3,13 @@ export { type AnalyticsStore, METRIC_NAMES, type MetricQuery } from './analytics
 export type { AnnotationQuery, AnnotationStore, EvaluationRow } from './annotation-store.js';
 export type { DatasetStore } from './dataset-store.js';
 export type { ExperimentStore, NewExperimentRun } from './experiment-store.js';
-export type { ProviderConfig, SpanExportOptions, TelemetryProvider, TelemetryProviderFactory } from './provider.js';
+export type {
+  ProviderConfig,
+  ProviderFactory,
+  SpanExportOptions,
+  TelemetryProvider,
+  TelemetryProviderFactory,
+} from './provider.js';
 export type {
   Annotation,
   AnnotatorKind,

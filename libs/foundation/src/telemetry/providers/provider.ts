@@ -42,5 +42,6 @@ export interface TelemetryProvider {
   shutdown(): Promise<void>;
 }
 
-/** What the registry loads: the export that `package.json` names. */
-export type TelemetryProviderFactory = (() => TelemetryProvider) | (new () => TelemetryProvider);
+/** What is registered, or named by a `package.json`: a class, or a function that gives a provider. */
+export type ProviderFactory<P> = (() => P) | (new () => P);
+export type TelemetryProviderFactory = ProviderFactory<TelemetryProvider>;
