@@ -64,9 +64,9 @@ describe('percentiles of windows that are hard on a selection', () => {
     descending: (i, size) => size - i,
     'all the same': () => 7,
     'two values in turn': (i) => i % 2,
+    // 5000 of them are more than pivots get through in their rounds: the rest is sorted.
     'an organ pipe': (i, size) => Math.min(i, size - i),
-    // Against a median of three: the middle is always next to the greatest.
-    'a killer of medians of three': (i, size) => (i % 2 === 0 ? i / 2 + 1 : size / 2 + ((i * 7919) % size)),
+    'a saw': (i) => i % 17,
   };
   const cases = Object.entries(shapes).flatMap(([shape, valueAt]) => sizes.map((size) => ({ shape, size, valueAt })));
 
