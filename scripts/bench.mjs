@@ -11,6 +11,7 @@ import { setUp } from './setup.mjs';
 const BENCHMARKS = {
   delivered: 'delivered spans/s beside OpenTelemetry JS, for 1 and 100 tenants',
   span: 'what a span costs the code that records it, beside OpenTelemetry JS',
+  'tenant-cache': 'how often a span finds its tenant live, beside a simulation, and the size that suffices',
   pipeline: 'the export pipeline alone: encoded spans to a sink, over HTTP or gRPC',
   'otlp-codec': "encoding and decoding OTLP, beside OpenTelemetry's serializer",
   'modality-metrics':

@@ -13,7 +13,9 @@ const RULES = {
     minSamples: 100,
     forMillis: 300_000,
     description: 'The cache of tenants is too small for the tenants in use: tenants are set up again and again.',
-    remedy: 'Raise max_cached_tenants; docs/multi-tenancy.md says which size fits which spread of tenants.',
+    remedy:
+      'Raise max_cached_tenants (default 100). Of 1,000 tenants whose requests follow a Zipf distribution, with four spans a request, 351 ' +
+      'must be live for 95 % at exponent 1.0, 106 at 1.25, 24 at 1.5: see docs/multi-tenancy.md.',
   },
   failed_initializations: {
     metric: 'failed_initializations',
