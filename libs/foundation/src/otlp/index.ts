@@ -12,6 +12,7 @@ export {
   encodeSpanInto,
   encodeTraces,
   MAX_ENCODE_DEPTH,
+  OtlpDouble,
 } from './encoder.js';
 export {
   decodeExportResponse,

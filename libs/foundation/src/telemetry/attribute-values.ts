@@ -3,8 +3,7 @@
  *
  * Never throws, whatever a getter, a proxy or a `toJSON` does; bounded in nodes, depth and bytes, so that no value stalls a request.
  */
-import { OtlpDouble } from '../otlp/encoder.js';
-import type { EncodableValue } from '../otlp/index.js';
+import { type EncodableValue, OtlpDouble } from '../otlp/index.js';
 
 export interface ValueLimits {
   /** Characters of a text, by code point. Infinity: no limit. */

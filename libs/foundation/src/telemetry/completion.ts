@@ -28,8 +28,8 @@ export function isUnfinished(result: unknown): boolean {
 
 /** Tells `completion` when an unfinished result is complete. Gives the result; for a promise, one that settles after it was told. */
 export function watch<T>(result: T, completion: Completion): T {
-  if (isGenerator(result)) {
-    if (!watchGenerator(result, completion)) completion.done();
+  if (!isThenable(result)) {
+    if (!isGenerator(result) || !watchGenerator(result, completion)) completion.done();
     return result;
   }
   // One `then` only: a lazy thenable (a query builder) runs once.

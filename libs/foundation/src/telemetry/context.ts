@@ -4,12 +4,12 @@
  * Names, attribute keys and defaults are those of the reference, so that dashboards serve both systems.
  */
 import type { Span } from '@opentelemetry/api';
-import { OtlpDouble } from '../otlp/encoder.js';
+import { OtlpDouble } from '../otlp/index.js';
 import { UNREADABLE } from './attribute-values.js';
 import { type Completion, isUnfinished, watch } from './completion.js';
 import type { Telemetry } from './manager.js';
 import { getTelemetryManager } from './process-manager.js';
-import { Span as TelemetrySpanImplementation } from './span.js';
+import { Span as OwnSpan } from './span.js';
 
 interface HelperOptions {
   readonly tenantId?: string | undefined;
@@ -56,7 +56,7 @@ export type Embeddings = ArrayLike<number> | readonly ArrayLike<number>[];
 /** Sets a measurement: a double also where it is a whole number. */
 function setDouble(span: Span, key: string, value: number): void {
   // A span of another SDK takes OpenTelemetry's values only.
-  const isOwn = span instanceof TelemetrySpanImplementation && typeof value === 'number';
+  const isOwn = span instanceof OwnSpan && typeof value === 'number';
   span.setAttribute(key, isOwn ? (new OtlpDouble(value) as never) : value);
 }
 

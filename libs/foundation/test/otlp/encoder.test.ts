@@ -12,6 +12,7 @@ import {
   encodeSpanInto,
   encodeTraces,
   MAX_ENCODE_DEPTH,
+  OtlpDouble,
   ProtoWriter,
 } from '../../dist/otlp/index.js';
 import { anyTraces, ordered, span, spansOf, traces, wellFormed } from './arbitraries.js';
@@ -63,6 +64,12 @@ describe('encodeTraces', () => {
       wide: 3_000_000_000n,
       list: [1n, 0.5],
     });
+  });
+
+  it('takes a number that is marked for a double, also where integers are asked for and at any depth', () => {
+    const marked = { whole: new OtlpDouble(5), list: [new OtlpDouble(0), 1], half: new OtlpDouble(0.5) };
+    expect(decodedAttributes(marked, { integersAsInt: true })).toStrictEqual({ whole: 5, list: [0, 1n], half: 0.5 });
+    expect(decodedAttributes(marked)).toStrictEqual({ whole: 5, list: [0, 1], half: 0.5 });
   });
 
   it('writes an integer of more than 64 bits as its decimal digits', () => {

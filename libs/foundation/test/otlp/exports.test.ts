@@ -8,6 +8,7 @@ it('shows these names and no others', () => {
       "DEFAULT_OTLP_LIMITS",
       "MAX_ENCODE_DEPTH",
       "OtlpDecodeError",
+      "OtlpDouble",
       "OtlpEncodeError",
       "ProtoWriter",
       "decodeExportResponse",

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { searchSpan, withTelemetry } from '@cogniverse/foundation/telemetry';
 import { trace } from '@opentelemetry/api';
+import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { memoryTelemetry } from './memory-telemetry.js';
 
@@ -142,6 +143,91 @@ describe('a span around a sync generator', () => {
     };
     expect([...both()]).toEqual([0, 1, 'all']);
     expect((await flushed()).named('inner').events).toHaveLength(2);
+  });
+});
+
+describe('who iterates sees no difference', () => {
+  type Call = ['next' | 'return' | 'throw', number];
+  const calls: fc.Arbitrary<Call[]> = fc.array(
+    fc.tuple(fc.constantFrom<Call[0]>('next', 'next', 'return', 'throw'), fc.nat(9)),
+    { maxLength: 8 },
+  );
+  /** Yields, catches or not, has a `finally` that yields, returns or throws: as the script says. */
+  interface Script {
+    readonly yields: number;
+    readonly catches: boolean;
+    readonly yieldsFinally: boolean;
+    readonly throws: boolean;
+  }
+  const scripts: fc.Arbitrary<Script> = fc.record({
+    yields: fc.nat(3),
+    catches: fc.boolean(),
+    yieldsFinally: fc.boolean(),
+    throws: fc.boolean(),
+  });
+  function* sync(script: Script): Generator<string, string, number> {
+    try {
+      for (let at = 0; at < script.yields; at += 1) {
+        try {
+          const sent: number = yield `${at}`;
+          yield `got ${sent}`;
+        } catch (caught) {
+          if (!script.catches) throw caught;
+          yield `caught ${caught}`;
+        }
+      }
+      if (script.throws) throw error;
+      return 'all';
+    } finally {
+      if (script.yieldsFinally) yield 'finally';
+    }
+  }
+  async function* async(script: Script): AsyncGenerator<string, string, number> {
+    await Promise.resolve();
+    return yield* sync(script);
+  }
+
+  const told = (step: () => unknown): unknown => {
+    try {
+      return { gave: step() };
+    } catch (thrown) {
+      return { threw: thrown };
+    }
+  };
+
+  it('of a sync generator, whatever is called in whatever order; its span ends once, when the generator has', async () => {
+    await fc.assert(
+      fc.asyncProperty(scripts, calls, async (script, sequence) => {
+        const { telemetry, flushed } = memoryTelemetry();
+        const plain = sync(script);
+        const watched = telemetry.span('watched', { tenantId: 'acme' }, () => sync(script));
+        let isOver = false;
+        for (const [method, value] of sequence) {
+          const expected = told(() => plain[method](value as never));
+          expect(told(() => watched[method](value as never))).toEqual(expected);
+          isOver ||=
+            'threw' in (expected as object) || (expected as { gave: IteratorResult<string> }).gave.done === true;
+        }
+        expect((await flushed()).spans).toHaveLength(isOver ? 1 : 0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('of an async generator, also when calls do not wait for each other', async () => {
+    await fc.assert(
+      fc.asyncProperty(scripts, calls, async (script, sequence) => {
+        const { telemetry, flushed } = memoryTelemetry();
+        const plain = async(script);
+        const watched = telemetry.span('watched', { tenantId: 'acme' }, () => async(script));
+        const expected = await Promise.allSettled(sequence.map(([method, value]) => plain[method](value as never)));
+        const seen = await Promise.allSettled(sequence.map(([method, value]) => watched[method](value as never)));
+        expect(seen).toEqual(expected);
+        const isOver = expected.some((step) => step.status === 'rejected' || step.value.done === true);
+        expect((await flushed()).spans).toHaveLength(isOver ? 1 : 0);
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
