@@ -300,6 +300,26 @@ describe.each(frameworks)('$name', (framework) => {
       expect(total().dropped).toEqual({ no_tenant: 3 });
     });
 
+    it('pipelined never meet in the callbacks of writes, which wait for the response before', async () => {
+      const port = await start();
+      const connection = new RawConnection(port);
+      const tenants = ['acme', 'globex', 'initech'];
+      connection.send(
+        tenants.map((tenant, index) => ({ path: `/api/written/${index}`, tenant, session: `session of ${tenant}` })),
+      );
+      await vi.waitFor(() => expect(gates.arrived).toHaveLength(tenants.length));
+      for (const index of [2, 1]) {
+        gates.open(String(index));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      gates.open('0');
+      await connection.responses(tenants.length);
+      connection.close();
+      const spans = await spansOf(6);
+      expectTenants(spans, tenants);
+      expect(spans.filter(({ name }) => name === 'written')).toHaveLength(tenants.length);
+    });
+
     it('at once on many connections never meet', async () => {
       const port = await start();
       const tenants = Array.from({ length: 40 }, (_, index) => `tenant-${index % 5}`);

@@ -12,6 +12,7 @@ import {
   TenantRequiredError,
 } from '@cogniverse/foundation/telemetry';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import express from 'express';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Context, Hono } from 'hono';
@@ -132,6 +133,10 @@ const onExpress: Framework = {
       await telemetry.span('before', () => gates.wait(request.params.key));
       telemetry.span('after', () => response.send(request.params.key));
     });
+    api.get('/written/:key', async (request, response) => {
+      await gates.wait(request.params.key);
+      response.write(request.params.key, () => telemetry.span('written', () => response.end()));
+    });
     api.get('/stream', async (_request, response) => {
       for await (const part of parts(telemetry, 3)) response.write(part);
       response.end();
@@ -214,6 +219,11 @@ const onFastify: Framework = {
           await telemetry.span('before', () => gates.wait(key));
           return telemetry.span('after', () => key);
         });
+        api.get<{ Params: { key: string } }>('/written/:key', async (request, reply) => {
+          reply.hijack();
+          await gates.wait(request.params.key);
+          reply.raw.write(request.params.key, () => telemetry.span('written', () => reply.raw.end()));
+        });
         api.get('/stream', async (_request, reply) => {
           reply.hijack();
           for await (const part of parts(telemetry, 3)) reply.raw.write(part);
@@ -293,6 +303,12 @@ export function honoApp(telemetry: Telemetry, gates: Gates, given: ServiceOption
     const key = c.req.param('key');
     await telemetry.span('before', () => gates.wait(key));
     return telemetry.span('after', () => c.text(key));
+  });
+  api.get('/written/:key', async (c) => {
+    const { outgoing } = c.env;
+    await gates.wait(c.req.param('key'));
+    outgoing.write(c.req.param('key'), () => telemetry.span('written', () => outgoing.end()));
+    return RESPONSE_ALREADY_SENT;
   });
   const streamed = (c: Context<Env>) =>
     c.body(Readable.toWeb(Readable.from(parts(telemetry, 3)).map((part) => Buffer.from(part))) as ReadableStream);

@@ -1,4 +1,5 @@
 /** Request and response as Node's HTTP servers have them, under Express, Fastify and Hono alike.   Control path: middleware -> [node-exchange]. */
+import { context as contextApi } from '@opentelemetry/api';
 import type { InboundRequest } from './inbound-request.js';
 
 export interface NodeRequest {
@@ -16,6 +17,8 @@ export interface NodeResponse {
   readonly errored?: Error | null | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: so that the overloads of Node's own types fit
   prependListener(event: string, listener: (...args: any[]) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  write(...args: any[]): any;
 }
 
 export function describeNodeRequest({ method, url, headers, socket }: NodeRequest) {
@@ -30,6 +33,7 @@ export function endWithResponse(
   response: NodeResponse,
   routeOf: () => string | undefined,
 ): void {
+  keepContextOfWrites(response);
   let finished = false;
   const close = (): void => {
     const { errored, headersSent, statusCode } = response;
@@ -42,4 +46,16 @@ export function endWithResponse(
   // Before the listener of an HTTP instrumentation, which ends its span there.
   response.prependListener('close', close);
   if (response.destroyed === true) close(); // the client was gone before the middleware's turn
+}
+
+/**
+ * A callback given to `write()` runs where it was given. Of pipelined requests the later ones' writes wait for the first response; when that is
+ * done, Node would run their callbacks in its context: that of another tenant.
+ */
+function keepContextOfWrites(response: NodeResponse): void {
+  const { write } = response;
+  response.write = function (this: NodeResponse, ...args: unknown[]): unknown {
+    const bound = args.map((arg) => (typeof arg === 'function' ? contextApi.bind(contextApi.active(), arg) : arg));
+    return write.apply(this, bound);
+  };
 }
