@@ -68,7 +68,7 @@ export class ConfigManager implements TelemetryConfigSource {
     const given = config instanceof TelemetryConfig ? config : new TelemetryConfig(config);
     let dict = given.toSparseDict();
     if (tenantId !== this.defaultTenantId) {
-      const byCode = given.withStored(new TelemetryConfig()).toSparseDict();
+      const byCode = given.withStored(TelemetryConfig.fromDict({})).toSparseDict();
       dict = withoutInherited(dict, byCode, this.#telemetryDict(this.defaultTenantId), this.#telemetryDict(tenantId));
     }
     // As it will be read.

@@ -17,11 +17,17 @@ export const TelemetryLevel = {
 } as const;
 export type TelemetryLevel = (typeof TelemetryLevel)[keyof typeof TelemetryLevel];
 
-/** Beside type and default: the unit of a number, what the option means, and the environment variables that set it. */
-interface OptionMeta {
+/** Beside type and default of an option. */
+export interface OptionMeta {
+  /** Of a number. */
   readonly unit?: string;
   readonly meaning: string;
+  /** Variables that set it; the first that is set holds. */
   readonly environment?: readonly string[];
+  /** A running manager takes a change of it. Any other option holds from its start to its end. */
+  readonly changesAtRunTime?: boolean;
+  /** What is stored for a tenant changes it for this tenant alone. */
+  readonly perTenant?: boolean;
 }
 
 function option<T extends z.ZodType>(schema: T, meta: OptionMeta): T {
@@ -37,25 +43,31 @@ export const batchExportSchema = z.strictObject({
     unit: 'spans',
     meaning: 'Ended spans that one tenant project may hold in memory.',
     environment: ['OTEL_BSP_MAX_QUEUE_SIZE'],
+    changesAtRunTime: true,
+    perTenant: true,
   }),
   maxExportBatchSize: option(count.max(1_000_000).default(512), {
     unit: 'spans',
     meaning: 'Most spans in one request.',
     environment: ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE'],
+    changesAtRunTime: true,
   }),
   exportTimeoutMillis: option(millis.positive().default(30_000), {
     unit: 'ms',
     meaning: 'Deadline of one attempt to export.',
     environment: ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', 'OTEL_EXPORTER_OTLP_TIMEOUT', 'OTEL_BSP_EXPORT_TIMEOUT'],
+    changesAtRunTime: true,
   }),
   scheduleDelayMillis: option(millis.default(500), {
     unit: 'ms',
     meaning: 'Longest time that a span waits for its request to fill.',
     environment: ['OTEL_BSP_SCHEDULE_DELAY'],
+    changesAtRunTime: true,
   }),
   maxQueueBytes: option(count.default(64 * 1024 * 1024), {
     unit: 'bytes',
     meaning: 'Encoded spans of all tenants together in memory. The tenants that hold most give way first.',
+    changesAtRunTime: true,
   }),
   maxSpanBytes: option(count.default(16 * 1024 * 1024), {
     unit: 'bytes',
@@ -64,19 +76,27 @@ export const batchExportSchema = z.strictObject({
   maxRequestsInFlight: option(count.max(64).default(4), {
     unit: 'requests',
     meaning: 'Requests under way at once to one destination.',
+    changesAtRunTime: true,
   }),
   dropOnQueueFull: option(z.boolean().default(true), {
     meaning:
       'A full queue drops the arriving span. False: asynchronous callers wait for room (5 s at most), synchronous ones use the byte budget.',
+    changesAtRunTime: true,
   }),
-  logDroppedSpans: option(z.boolean().default(true), { meaning: 'Drops are logged, with tenant, reason and number.' }),
+  logDroppedSpans: option(z.boolean().default(true), {
+    meaning: 'Drops are logged, with tenant, reason and number.',
+    changesAtRunTime: true,
+  }),
   maxDropLogRatePerMinute: option(z.int().nonnegative().default(10), {
     unit: 'lines',
     meaning: 'Most lines a minute about drops.',
+    changesAtRunTime: true,
   }),
   useSyncExport: option(z.boolean().default(false), {
     meaning: 'For tests: each span is exported at its end, and an asynchronous `span()` waits for the answer.',
     environment: ['TELEMETRY_SYNC_EXPORT'],
+    changesAtRunTime: true,
+    perTenant: true,
   }),
 });
 
@@ -94,10 +114,14 @@ export const telemetryConfigSchema = z.strictObject({
   enabled: option(z.boolean().default(true), {
     meaning: 'False: callbacks run with a span that does nothing.',
     environment: ['TELEMETRY_ENABLED', 'OTEL_SDK_DISABLED'],
+    changesAtRunTime: true,
+    perTenant: true,
   }),
   level: option(z.enum(TelemetryLevel).default('basic'), {
     meaning: 'Which components are instrumented: `disabled`, `basic`, `detailed`, `verbose`.',
     environment: ['TELEMETRY_LEVEL'],
+    changesAtRunTime: true,
+    perTenant: true,
   }),
   environment: option(z.string().min(1).default('development'), {
     meaning: 'Attribute `environment` of every span.',
@@ -106,26 +130,34 @@ export const telemetryConfigSchema = z.strictObject({
   otlpEnabled: option(z.boolean().default(true), {
     meaning: 'False: nothing is exported, and callbacks run with a span that does nothing.',
     environment: ['TELEMETRY_OTLP_ENABLED'],
+    changesAtRunTime: true,
   }),
   otlpEndpoint: option(z.string().min(1).default('localhost:4317'), {
     meaning: 'Where spans go: `host:port` or a URL.',
     environment: ['TELEMETRY_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+    changesAtRunTime: true,
+    perTenant: true,
   }),
   otlpUseTls: option(z.boolean().default(false), {
     meaning: 'Encrypted connection. An endpoint with `https://` switches it on.',
     environment: ['TELEMETRY_OTLP_USE_TLS', 'OTEL_EXPORTER_OTLP_TRACES_INSECURE', 'OTEL_EXPORTER_OTLP_INSECURE'],
+    changesAtRunTime: true,
   }),
   otlpProtocol: option(z.enum(['auto', 'grpc', 'http/protobuf']).default('auto'), {
     meaning: '`auto`: HTTP for an endpoint with a path or on port 4318 or 6006, gRPC for any other.',
     environment: ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'],
+    changesAtRunTime: true,
   }),
   otlpHeaders: option(z.record(z.string().min(1), z.string()).default({}), {
     meaning: 'Headers (gRPC: metadata) of every request, for credentials. Never logged.',
     environment: ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS'],
+    changesAtRunTime: true,
+    perTenant: true,
   }),
   otlpCompression: option(z.enum(['none', 'gzip']).default('none'), {
     meaning: 'Compression of requests.',
     environment: ['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'OTEL_EXPORTER_OTLP_COMPRESSION'],
+    changesAtRunTime: true,
   }),
   provider: option(z.string().min(1).nullable().default(null), {
     meaning: 'Name of the telemetry provider. Null: the only one installed.',
@@ -142,35 +174,44 @@ export const telemetryConfigSchema = z.strictObject({
   }),
   defaultTenantId: option(z.string().min(1).default('default'), {
     meaning: 'Tenant whose stored configuration is loaded.',
+    changesAtRunTime: true,
   }),
   fallbackToDefaultTenant: option(z.boolean().default(false), {
     meaning: 'True: a recording call without any tenant uses `default_tenant_id` instead of throwing.',
+    changesAtRunTime: true,
   }),
   unassignedTenant: option(z.string().min(1).nullable().default(null), {
     meaning: 'Tenant of spans whose trace ended without one. Null: they are dropped as `no_tenant`.',
+    changesAtRunTime: true,
   }),
   maxCachedTenants: option(count.max(1_000_000).default(100), {
     unit: 'tenants',
     meaning: 'Tenants kept live. The one unused for longest gives way; its spans are still delivered.',
+    changesAtRunTime: true,
   }),
   maxProjectsPerTenant: option(count.max(100_000).default(100), {
     unit: 'projects',
     meaning: 'Live projects of one tenant. Spans of one more are dropped as `tenant_limit`.',
+    changesAtRunTime: true,
   }),
   tenantCacheTtlSeconds: option(z.number().positive().default(3600), {
     unit: 's',
     meaning: 'A tenant unused for so long gives way.',
+    changesAtRunTime: true,
   }),
   maxHeldSpans: option(z.int().nonnegative().default(4096), {
     unit: 'spans',
     meaning: 'Ended spans that wait for their trace to get a tenant, over all traces.',
+    changesAtRunTime: true,
   }),
   maxHeldMillis: option(millis.positive().default(60_000), {
     unit: 'ms',
     meaning: 'Longest time that an ended span waits for its trace to get a tenant.',
+    changesAtRunTime: true,
   }),
   trustRemoteContext: option(z.boolean().default(false), {
     meaning: 'True: an incoming `traceparent` continues its trace. False: a new trace begins.',
+    changesAtRunTime: true,
   }),
   batchConfig: option(batchExportSchema.prefault({}), { meaning: 'Batches and queues; below.' }),
   serviceName: option(z.string().min(1).default('video-search'), {
@@ -187,6 +228,7 @@ export const telemetryConfigSchema = z.strictObject({
   }),
   flushOnExit: option(z.boolean().default(true), {
     meaning: 'When the event loop is empty, what is queued is sent, 5 s at most.',
+    changesAtRunTime: true,
   }),
   spool: option(spoolSchema.nullable().default(null), {
     meaning:
@@ -196,35 +238,42 @@ export const telemetryConfigSchema = z.strictObject({
     unit: 'attributes',
     meaning: 'Attributes of a span.',
     environment: ['OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'OTEL_ATTRIBUTE_COUNT_LIMIT'],
+    changesAtRunTime: true,
   }),
   attributeValueLengthLimit: option(limit.nullable().default(null), {
     unit: 'characters',
     meaning: 'Length of a text value, cut by code point. Null: no limit.',
     environment: ['OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', 'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT'],
+    changesAtRunTime: true,
   }),
   attributeDepthLimit: option(z.int().positive().max(64).default(16), {
     unit: 'levels',
     meaning: 'Nesting of a value; what is deeper becomes a placeholder.',
+    changesAtRunTime: true,
   }),
   eventCountLimit: option(limit.default(128), {
     unit: 'events',
     meaning: 'Events of a span; the oldest give way.',
     environment: ['OTEL_SPAN_EVENT_COUNT_LIMIT'],
+    changesAtRunTime: true,
   }),
   linkCountLimit: option(limit.default(128), {
     unit: 'links',
     meaning: 'Links of a span; the oldest give way.',
     environment: ['OTEL_SPAN_LINK_COUNT_LIMIT'],
+    changesAtRunTime: true,
   }),
   attributePerEventCountLimit: option(limit.default(128), {
     unit: 'attributes',
     meaning: 'Attributes of an event.',
     environment: ['OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'],
+    changesAtRunTime: true,
   }),
   attributePerLinkCountLimit: option(limit.default(128), {
     unit: 'attributes',
     meaning: 'Attributes of a link.',
     environment: ['OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'],
+    changesAtRunTime: true,
   }),
 });
 
@@ -247,6 +296,20 @@ type SetLevel = Exclude<ConfigurationLevel, 'default'>;
 export type OptionPath =
   | Exclude<keyof TelemetryConfigOptions, 'batchConfig'>
   | `batchConfig.${keyof BatchExportOptions & string}`;
+
+/** Every option, with what the schema says of it. */
+export const OPTIONS: ReadonlyMap<OptionPath, OptionMeta> = new Map(
+  (
+    [
+      [telemetryConfigSchema, ''],
+      [batchExportSchema, 'batchConfig.'],
+    ] as const
+  ).flatMap(([schema, prefix]) =>
+    Object.entries(schema.shape as Record<string, z.ZodType>)
+      .filter(([field]) => field !== 'batchConfig')
+      .map(([field, schema]) => [`${prefix}${field}` as OptionPath, schema.meta() as unknown as OptionMeta] as const),
+  ),
+);
 
 export type Dict = Record<string, unknown>;
 type Fields = Record<string, unknown>;
@@ -379,15 +442,45 @@ export class TelemetryConfig extends TelemetryConfigFields {
   }
 
   /**
-   * A copy with another stored configuration below what is set by code and environment here. What `other` has by code is set by code here
-   * too, over what was.
+   * A copy with the stored configuration of `other`, if it has one, below what is set by code and environment here. What `other` has by
+   * code is set by code here too, over what was.
    */
   withStored(other: TelemetryConfig): TelemetryConfig {
-    const layers = { ...this.#layers };
-    delete layers.stored;
-    if (other.#layers.stored !== undefined) layers.stored = other.#layers.stored;
-    const config = TelemetryConfig.#build(layers, other.#unknown);
+    const { stored } = other.#layers;
+    const config = stored === undefined ? this : TelemetryConfig.#build({ ...this.#layers, stored }, other.#unknown);
     return other.#layers.code === undefined ? config : config.with(other.#layers.code as TelemetryConfigOptions);
+  }
+
+  /** A copy in which these options are as in `other`, with their levels. */
+  withOptionsOf(other: TelemetryConfig, paths: Iterable<OptionPath>): TelemetryConfig {
+    const layers: Layers = { ...this.#layers };
+    for (const path of paths) {
+      const [field, inner] = path.split('.') as [string, string | undefined];
+      for (const level of CONFIGURATION_LEVELS) {
+        if (level === 'default') continue;
+        const from = inner === undefined ? other.#layers[level] : other.#layers[level]?.batchConfig;
+        const name = inner ?? field;
+        const layer: Layer = { ...layers[level] };
+        const to: Fields = inner === undefined ? layer : { ...layer.batchConfig };
+        if (from !== undefined && Object.hasOwn(from, name)) to[name] = from[name];
+        else delete to[name];
+        if (inner !== undefined) layer.batchConfig = to;
+        layers[level] = layer;
+      }
+    }
+    return TelemetryConfig.#build(layers, this.#unknown);
+  }
+
+  /** Which of the options differ. */
+  changedOptions(other: TelemetryConfig): OptionPath[] {
+    return [...OPTIONS.keys()].filter((path) => JSON.stringify(this.value(path)) !== JSON.stringify(other.value(path)));
+  }
+
+  /** The value of an option. */
+  value(path: OptionPath): unknown {
+    const [field, inner] = path.split('.') as [string, string | undefined];
+    const value = (this as Fields)[field];
+    return inner === undefined ? value : (value as Fields)[inner];
   }
 
   /** Keys of the stored form that this version does not know. */

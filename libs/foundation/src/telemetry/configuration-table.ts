@@ -1,6 +1,6 @@
 /** The options as documentation.   Control path: the schema is the only source, so that text and code cannot part ways. */
 import type { z } from 'zod';
-import { batchExportSchema, snakeCase, telemetryConfigSchema } from './config.js';
+import { batchExportSchema, type OptionMeta, snakeCase, telemetryConfigSchema } from './config.js';
 
 /** Two Markdown tables: the options of `TelemetryConfig`, and those of its `batchConfig`. */
 export function configurationTable(): string {
@@ -23,6 +23,8 @@ const COLUMNS = {
   default: ({ initial }) => initial,
   unit: ({ meta }) => meta.unit ?? '',
   meaning: ({ meta }) => meta.meaning,
+  'at run time': ({ name, meta }) => (name === 'batchConfig' ? '' : meta.changesAtRunTime ? 'yes' : 'restart'),
+  'per tenant': ({ meta }) => (meta.perTenant ? 'yes' : ''),
   environment: ({ meta }) => (meta.environment ?? []).map((variable) => `\`${variable}\``).join(', '),
 } as const satisfies Record<string, (option: Option) => string>;
 export type OptionColumn = keyof typeof COLUMNS;
@@ -33,6 +35,8 @@ const CONFIGURATION_COLUMNS: readonly OptionColumn[] = [
   'default',
   'unit',
   'meaning',
+  'at run time',
+  'per tenant',
   'environment',
 ];
 
@@ -40,13 +44,13 @@ interface Option {
   readonly name: string;
   readonly type: string;
   readonly initial: string;
-  readonly meta: { readonly unit?: string; readonly meaning: string; readonly environment?: readonly string[] };
+  readonly meta: OptionMeta;
 }
 
 /** The lines of a Markdown table with one row for each field of the schema. Each field has its `meaning` as metadata. */
 export function optionTable(schema: z.ZodObject, columns: readonly OptionColumn[]): string[] {
   const body = Object.entries(schema.shape).map(([name, field]) => {
-    const meta = (field as z.ZodType).meta() as Option['meta'];
+    const meta = (field as z.ZodType).meta() as unknown as OptionMeta;
     const option = { name, meta, ...typeAndDefault(field as z.ZodType) };
     return columns.map((column) => COLUMNS[column](option));
   });

@@ -3,16 +3,13 @@
  *
  * Read when a manager starts, never written back. `TELEMETRY_*` wins over `OTEL_*`; a more specific `OTEL_*` name wins over a general one.
  */
-import type { z } from 'zod';
 import {
   type BatchExportOptions,
-  batchExportSchema,
-  type OptionPath,
+  OPTIONS,
   snakeCase,
   type TelemetryConfig,
   type TelemetryConfigOptions,
   TelemetryLevel,
-  telemetryConfigSchema,
 } from './config.js';
 import { ConfigurationError } from './errors.js';
 
@@ -34,28 +31,19 @@ export function namingVariables<T>(config: TelemetryConfig, environment: Environ
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const { message } = error;
-    const variables = variablesOfOptions()
-      .filter(({ path, field }) => {
+    const variables = [...OPTIONS]
+      .filter(([path]) => {
+        const field = path.replace('batchConfig.', '');
         const isNamed = new RegExp(`\\b(?:${field}|${snakeCase(field)})\\b`).test(message);
         return isNamed && config.levelOf(path) !== 'code';
       })
-      .map((option) => option.variables.find((name) => (environment[name]?.trim() ?? '') !== ''))
+      .map(([, option]) => option.environment?.find((name) => (environment[name]?.trim() ?? '') !== ''))
       .filter((name) => name !== undefined && !message.includes(name));
     if (variables.length === 0) throw error;
     throw new ConfigurationError(`${message} It was set by the environment: ${variables.join(', ')}.`, {
       cause: error,
     });
   }
-}
-
-function variablesOfOptions(): { path: OptionPath; field: string; variables: readonly string[] }[] {
-  const of = (schema: z.ZodObject, prefix: string) =>
-    Object.entries(schema.shape).map(([field, option]) => ({
-      path: `${prefix}${field}` as OptionPath,
-      field,
-      variables: ((option as z.ZodType).meta() as { environment?: readonly string[] } | undefined)?.environment ?? [],
-    }));
-  return [...of(telemetryConfigSchema, ''), ...of(batchExportSchema, 'batchConfig.')];
 }
 
 function telemetryVariables(environment: Environment): TelemetryConfigOptions {

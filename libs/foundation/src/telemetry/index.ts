@@ -67,6 +67,7 @@ export { type HonoContext, honoTelemetry } from './http/hono.js';
 export type { InboundRequest, InboundRequestEnd, InboundRequestOptions, RequestName } from './http/inbound-request.js';
 export type { MiddlewareOptions } from './http/middleware.js';
 export type { RemoteTrust, TenantPropagator } from './http/tenant-propagator.js';
+export type { Reconfiguration } from './live-configuration.js';
 export {
   createTelemetry,
   type SessionOptions,

@@ -21,9 +21,10 @@ import {
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { z } from 'zod';
 import { type Completion, isUnfinished, watch } from './completion.js';
-import { describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
+import { type Dict, describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
+import type { TelemetryConfigSource } from './config-source.js';
 import { isUsableSessionId, MAX_SESSION_ID_LENGTH, NO_SESSION, TelemetryContext } from './context-keys.js';
-import { type Environment, namingVariables, withEnvironment } from './environment.js';
+import type { Environment } from './environment.js';
 import { ConfigurationError, MissingTenantError } from './errors.js';
 import {
   type ExitParticipant,
@@ -45,6 +46,7 @@ import { type SpanObserver, TenantRouter, type TrustRemoteContext } from './expo
 import { deleteHeaders, type HeaderCarrier } from './http/header-carrier.js';
 import { InboundRequest, type InboundRequestOptions } from './http/inbound-request.js';
 import { type RemoteTrust, TenantPropagator } from './http/tenant-propagator.js';
+import { LiveConfiguration, type Reconfiguration } from './live-configuration.js';
 import { type ExportTargetOfProject, ProjectDestinations, type ProjectRegistration } from './project-destinations.js';
 import { ProviderInstances } from './provider-instances.js';
 import type { TelemetryProvider } from './providers/provider.js';
@@ -126,14 +128,14 @@ export interface ObservedManagerOptions extends TelemetryManagerOptions {
 
 /** Everything a manager does; `TelemetryManager` is the one of the process. Errors of the constructor: `ConfigurationError`. */
 export class Telemetry implements ExitParticipant {
-  readonly config: TelemetryConfig;
   /** OpenTelemetry's, for instrumentation libraries: spans follow the tenant of their context. */
   readonly tracerProvider: TracerProvider;
   /** OpenTelemetry's, for instrumentation libraries: trace context and baggage within the borders of tenants. */
   readonly propagator: TenantPropagator;
   readonly #logger: FencedLogger;
   readonly #ledger: Ledger;
-  readonly #dropLog: DropLog | undefined;
+  readonly #configuration: LiveConfiguration;
+  readonly #dropLog: DropLog;
   readonly #clock: Clock;
   readonly #pipeline: ExportPipeline;
   readonly #router: TenantRouter;
@@ -144,7 +146,9 @@ export class Telemetry implements ExitParticipant {
   readonly #scope: ScopeBytes;
   readonly #tracers = new WeakMap<TenantProject, Tracer>();
   /** Spans are recorded at all. */
-  readonly #recording: boolean;
+  #recording: boolean;
+  /** Ends what `followConfiguration()` began. */
+  #unfollow: (() => void) | undefined;
   #isGlobal = false;
   #ignoredSessionIds = 0;
   #isPropagator = false;
@@ -152,19 +156,16 @@ export class Telemetry implements ExitParticipant {
 
   constructor(config: TelemetryConfig | TelemetryConfigOptions, options: ObservedManagerOptions = {}) {
     const environment = options.environment ?? process.env;
-    const given = asConfig(config);
-    this.config = withEnvironment(given, environment);
-    namingVariables(given, environment, () => this.config.validate());
     this.#clock = options.clock ?? systemClock;
     this.#logger = new FencedLogger(options.logger ?? consoleLogger);
+    const configuration = new LiveConfiguration(asConfig(config), environment, (message) => this.#logger.warn(message));
+    this.#configuration = configuration;
     const { batchConfig } = this.config;
-    if (batchConfig.logDroppedSpans) {
-      this.#dropLog = new DropLog({
-        logger: options.logger ?? consoleLogger,
-        maxRatePerMinute: batchConfig.maxDropLogRatePerMinute,
-        clock: this.#clock,
-      });
-    }
+    this.#dropLog = new DropLog({
+      logger: options.logger ?? consoleLogger,
+      maxRatePerMinute: dropLinesPerMinute(batchConfig),
+      clock: this.#clock,
+    });
     this.#ledger = new Ledger({ dropLog: this.#dropLog });
     this.#pipeline = new ExportPipeline({
       ledger: this.#ledger,
@@ -185,7 +186,7 @@ export class Telemetry implements ExitParticipant {
       warn: (message) => this.#logger.warn(message),
     });
     const destinations = new ProjectDestinations({
-      config: this.config,
+      configuration,
       pipeline: this.#pipeline,
       providers: this.#providers,
       logger: this.#logger,
@@ -195,7 +196,7 @@ export class Telemetry implements ExitParticipant {
     this.#destinations = destinations;
     if (this.config.spool !== null) this.#openSpool(this.config.spool);
     this.#router = new TenantRouter({
-      config: this.config,
+      configuration,
       ledger: this.#ledger,
       clock: this.#clock,
       spanClock: new SpanClock(this.#clock),
@@ -210,14 +211,12 @@ export class Telemetry implements ExitParticipant {
       flush: (tenantId, timeoutMillis) => this.#flushSpans(timeoutMillis, tenantId),
       logger: this.#logger,
     });
-    this.#recording = this.config.enabled && this.config.level !== 'disabled' && this.config.otlpEnabled;
-    if (!this.#recording) this.#router.off = true;
+    this.#recording = configuration.recordsAnything;
     this.tracerProvider = new TracerProvider(this.#router);
     this.propagator = new TenantPropagator(this.#router);
     this.#scope = scopeOf(SCOPE_NAME, VERSION);
     // Checked here, so that an endpoint that cannot work is found at start and not by the first span.
-    if (this.#recording && options.exportTarget === undefined && this.config.provider === null)
-      namingVariables(given, environment, () => destinations.configuredTarget());
+    if (this.#recording) configuration.checking(() => destinations.checkEndpoint(this.config));
     if (this.config.unknownKeys.length > 0) {
       this.#logger.warn(
         `Unknown keys of the stored configuration are kept and have no effect: ${this.config.unknownKeys.join(', ')}.`,
@@ -226,6 +225,85 @@ export class Telemetry implements ExitParticipant {
     installContextManager();
     if (options.asGlobal === true) this.#makeGlobal();
     if (this.config.flushOnExit && this.#recording) flushBeforeExit(this);
+  }
+
+  // Configuration.
+
+  /** What is in force for all tenants. */
+  get config(): TelemetryConfig {
+    return this.#configuration.config;
+  }
+
+  /**
+   * Puts another configuration in force, as a whole or not at all. Options set by code in `config` go before all others, as ever; its stored
+   * part, if it has one, takes the place of the stored part so far, below what code and environment set. Options that hold from start to
+   * end keep their value, and one log line names them.
+   *
+   * Errors: `ConfigurationError`; nothing has changed then.
+   */
+  reconfigure(config: TelemetryConfig | TelemetryConfigOptions): Reconfiguration {
+    return this.#reconfigure(asConfig(config), undefined);
+  }
+
+  #reconfigure(config: TelemetryConfig, overrides: ReadonlyMap<string, Dict> | undefined): Reconfiguration {
+    const before = this.config;
+    const proposal = this.#configuration.propose(config);
+    this.#configuration.checking(() => this.#destinations.checkEndpoint(proposal.config));
+    this.#configuration.accept(proposal);
+    if (overrides !== undefined) this.#configuration.setOverrides(overrides);
+    const { batchConfig, flushOnExit } = this.config;
+    this.#dropLog.maxRatePerMinute = dropLinesPerMinute(batchConfig);
+    this.#pipeline.configure(batchConfig);
+    this.#router.configurationChanged();
+    this.#recording = this.#configuration.recordsAnything;
+    if (this.#shutdown === undefined) {
+      if (flushOnExit && this.#recording) flushBeforeExit(this);
+      else if (!flushOnExit && before.flushOnExit) stopFlushBeforeExit(this);
+    }
+    const { changed, needsRestart } = proposal;
+    if (needsRestart.length > 0) {
+      const wanted = JSON.stringify(needsRestart.map((path) => [path, this.#configuration.wanted(path)]));
+      this.#logger.warnOnce(
+        `restart ${wanted}`,
+        `The configuration has changed; these options take their new value when the process starts next: ${needsRestart.join(', ')}.`,
+      );
+    }
+    return { changed, needsRestart };
+  }
+
+  /**
+   * Takes what is stored, for all tenants (or, with `tenantId`, for this one) and for each, now and after each change, until the function
+   * that it gives is called, or the shutdown. What cannot be read or used later on changes nothing, and is said in a log line.
+   *
+   * Errors: `ConfigurationError`, of what is stored now.
+   */
+  followConfiguration(source: TelemetryConfigSource, tenantId?: string): () => void {
+    this.#unfollow?.();
+    const apply = (): void => {
+      this.#reconfigure(source.getTelemetryConfig(tenantId), source.telemetryOverrides());
+    };
+    const end = source.subscribe((event) => {
+      let problem: unknown;
+      if (event.type === 'changed') {
+        try {
+          apply();
+        } catch (error) {
+          problem = error;
+        }
+      } else problem = event.error;
+      if (problem !== undefined) {
+        const why = problem instanceof Error ? problem.message : String(problem);
+        this.#logger.warn(`The configuration stays as it is: ${why}`);
+      }
+    });
+    try {
+      apply();
+    } catch (error) {
+      end();
+      throw error;
+    }
+    this.#unfollow = end;
+    return end;
   }
 
   // Recording.
@@ -351,8 +429,14 @@ export class Telemetry implements ExitParticipant {
   #tryEnter(options: Partial<SpanOptions & SessionOptions>, inSession = false): TelemetryContext | undefined {
     if (!this.#recording) return undefined;
     try {
-      if (options.component !== undefined && !this.config.shouldInstrumentLevel(options.component)) return undefined;
+      const { component } = options;
+      const perTenant = this.#configuration.hasOverrides;
+      if (component !== undefined && !perTenant && !this.config.shouldInstrumentLevel(component)) return undefined;
       const entered = this.#entered(options, TelemetryContext.of(contextApi.active()));
+      if (component !== undefined && perTenant) {
+        const { config } = this.#router.ambientProject(entered)?.configuration ?? this;
+        if (!config.shouldInstrumentLevel(component)) return undefined;
+      }
       return inSession ? entered.with(entered.span, entered.project, this.#sessionId(options.sessionId)) : entered;
     } catch (error) {
       if (error instanceof MissingTenantError) throw error;
@@ -448,7 +532,7 @@ export class Telemetry implements ExitParticipant {
     if (this.config.provider !== null) this.#providers.forget(this.config.provider, tenantId, fullName);
     const live = this.#router.liveProject(tenantId, fullName);
     if (live === undefined) return;
-    live.useSyncExport = this.#destinations.useSyncExport(fullName);
+    live.useSyncExport = this.#destinations.useSyncExport(tenantId, fullName);
     this.#destinations.open(live);
   }
 
@@ -520,6 +604,7 @@ export class Telemetry implements ExitParticipant {
     this.#router.settleHeld();
     this.#router.stop();
     stopFlushBeforeExit(this);
+    this.#unfollow?.();
     if (this.#isGlobal) traceApi.disable();
     if (this.#isPropagator) propagation.disable();
     await this.#opened(forSpans);
@@ -534,7 +619,7 @@ export class Telemetry implements ExitParticipant {
       return true;
     });
     if (!(await this.#within(left(), closing))) this.#logger.warn('A telemetry provider did not close in time.');
-    this.#dropLog?.close();
+    this.#dropLog.close();
   }
 
   /** Waits until the destinations of one tenant's projects, or of all, are known. */
@@ -646,6 +731,10 @@ const REGISTRATION_SCHEMA = z.strictObject({
   httpEndpoint: z.string().min(1).optional(),
   useSyncExport: z.boolean().optional(),
 });
+
+function dropLinesPerMinute({ logDroppedSpans, maxDropLogRatePerMinute }: TelemetryConfig['batchConfig']): number {
+  return logDroppedSpans ? maxDropLogRatePerMinute : 0;
+}
 
 const NO_OPTIONS: Record<string, never> = Object.freeze({});
 

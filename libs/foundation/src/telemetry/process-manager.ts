@@ -75,7 +75,9 @@ export function getTelemetryManager(
   const existing = existingManager();
   if (existing !== undefined) return existing;
   const { configManager = createDefaultConfigManager(), tenantId, ...managerOptions } = options;
-  return new TelemetryManager(configManager.getTelemetryConfig(tenantId), managerOptions);
+  const manager = new TelemetryManager(configManager.getTelemetryConfig(tenantId), managerOptions);
+  manager.followConfiguration(configManager, tenantId);
+  return manager;
 }
 
 /**

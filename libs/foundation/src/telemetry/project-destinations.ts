@@ -2,8 +2,8 @@
  * Where each project's spans go: opens and closes the ends of the write path.   Control path: manager, router -> [project-destinations] ->
  * pipeline.
  *
- * The first that holds: a target of the host's own, an endpoint registered for the project, what the configured provider gives, the
- * configured endpoint.
+ * The first that holds: a target of the host's own, an endpoint registered for the project, one stored for the tenant, what the configured
+ * provider gives, the configured endpoint.
  */
 import {
   DEPLOYMENT_ENVIRONMENT_NAME,
@@ -17,6 +17,7 @@ import {
   TENANT_ID,
 } from './attributes.js';
 import type { TelemetryConfig } from './config.js';
+import { configuredTarget } from './configured-target.js';
 import { ConfigurationError } from './errors.js';
 import type { Clock } from './export/clock.js';
 import type { ExportTarget } from './export/export-target.js';
@@ -26,6 +27,7 @@ import type { FencedLogger } from './export/pipeline-logger.js';
 import { ProjectTarget } from './export/project-target.js';
 import type { TenantProject } from './export/tenant-project.js';
 import type { TenantQueue } from './export/tenant-queue.js';
+import type { LiveConfiguration, TenantConfiguration } from './live-configuration.js';
 import type { ProviderInstances } from './provider-instances.js';
 import type { ProviderConfig } from './providers/provider.js';
 import { VERSION } from './version.js';
@@ -52,7 +54,7 @@ interface Registered {
 export type ExportTargetOfProject = (project: { tenantId: string; projectName: string }) => ExportTarget;
 
 export interface ProjectDestinationsOptions {
-  readonly config: TelemetryConfig;
+  readonly configuration: LiveConfiguration;
   readonly pipeline: ExportPipeline;
   readonly providers: ProviderInstances;
   readonly logger: FencedLogger;
@@ -62,12 +64,14 @@ export interface ProjectDestinationsOptions {
 
 export class ProjectDestinations {
   readonly #options: ProjectDestinationsOptions;
-  readonly #config: TelemetryConfig;
+  readonly #configuration: LiveConfiguration;
   readonly #pipeline: ExportPipeline;
   /** By full name. */
   readonly #registrations = new Map<string, Registered>();
-  /** The configured endpoint's, without a project's resource; made when it is first needed. */
-  #configuredTarget: ExportTarget | undefined;
+  /** The endpoint's of a configuration, without a project's resource; made when it is first needed. */
+  readonly #configuredTargets = new WeakMap<TenantConfiguration, ExportTarget>();
+  /** For which endpoint a project was opened. */
+  readonly #openedFor = new WeakMap<TenantProject, string>();
   /** Projects whose provider is still loading, by tenant; `undefined` is work of all tenants: the spool while it is opened. */
   readonly #opening = new Map<Promise<void>, string | undefined>();
   /** The latest opening of a project that is not done: an older one that ends after it has no say any more. */
@@ -76,7 +80,7 @@ export class ProjectDestinations {
 
   constructor(options: ProjectDestinationsOptions) {
     this.#options = options;
-    this.#config = options.config;
+    this.#configuration = options.configuration;
     this.#pipeline = options.pipeline;
   }
 
@@ -87,7 +91,7 @@ export class ProjectDestinations {
    * too many.
    */
   register(projectName: string, settings: ProjectRegistration): void {
-    const { maxCachedTenants, maxProjectsPerTenant } = this.#config;
+    const { maxCachedTenants, maxProjectsPerTenant } = this.#configuration.config;
     const limit = maxCachedTenants * maxProjectsPerTenant;
     if (this.#registrations.size >= limit && !this.#registrations.has(projectName)) {
       throw new ConfigurationError(
@@ -102,8 +106,9 @@ export class ProjectDestinations {
     return this.#registrations.get(projectName)?.settings.tenantId;
   }
 
-  useSyncExport(projectName: string): boolean {
-    return this.#registrations.get(projectName)?.settings.useSyncExport ?? this.#config.batchConfig.useSyncExport;
+  useSyncExport(tenantId: string, projectName: string): boolean {
+    const { batchConfig } = this.#configuration.of(tenantId).config;
+    return this.#registrations.get(projectName)?.settings.useSyncExport ?? batchConfig.useSyncExport;
   }
 
   /** What the provider of a project is initialized with. */
@@ -112,9 +117,9 @@ export class ProjectDestinations {
     return {
       tenantId,
       projectName,
-      otlpEndpoint: settings?.otlpEndpoint ?? this.#config.otlpEndpoint,
+      otlpEndpoint: settings?.otlpEndpoint ?? this.#configuration.of(tenantId).config.otlpEndpoint,
       httpEndpoint: settings?.httpEndpoint,
-      options: this.#config.providerConfig,
+      options: this.#configuration.config.providerConfig,
     };
   }
 
@@ -123,19 +128,48 @@ export class ProjectDestinations {
   /** Finds a project's destination, at once or, where a provider has to be loaded first, later; also anew for one that has another. */
   open(project: TenantProject): void {
     this.#latest.delete(project);
+    this.#openedFor.set(project, this.#endpointKey(project));
     const target = this.#knownTarget(project);
     if (target === undefined) this.#openWithProvider(project);
     else this.#attach(project, target);
+  }
+
+  /** A live project follows its configuration, where no registration says otherwise. */
+  configurationChanged(project: TenantProject): void {
+    const { tenantId, projectName, configuration } = project;
+    project.useSyncExport = this.useSyncExport(tenantId, projectName);
+    project.queue?.resize(configuration.config.batchConfig.maxQueueSize);
+    if (this.#openedFor.get(project) === this.#endpointKey(project)) return;
+    const { provider } = this.#configuration.config;
+    if (provider !== null) this.#options.providers.forget(provider, tenantId, projectName);
+    this.open(project);
+  }
+
+  /** Equal for equal destinations. Empty where the configuration has no say. */
+  #endpointKey(project: TenantProject): string {
+    if (this.#options.exportTarget !== undefined) return '';
+    if (this.#registrations.get(project.projectName)?.target !== undefined) return '';
+    return this.#targetKey(project);
+  }
+
+  #targetKey(project: TenantProject): string {
+    try {
+      return this.#configuredTarget(project.configuration).key;
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      return error.message; // with a provider the endpoint is first used, and its error first said, when spans go there
+    }
   }
 
   /** The project's destination where no provider has a say. */
   #knownTarget(project: TenantProject): ExportTarget | undefined {
     const { exportTarget } = this.#options;
     if (exportTarget !== undefined) return exportTarget(project);
-    // An endpoint of the project's own says where its spans go, whatever the provider would do with them.
+    // An endpoint of the project's or the tenant's own says where its spans go, whatever the provider would do with them.
     const registered = this.#registrations.get(project.projectName)?.target;
     if (registered !== undefined) return registered;
-    return this.#config.provider === null ? this.configuredTarget() : undefined;
+    if (project.configuration.ownEndpoint) return this.#configuredTarget(project.configuration);
+    return this.#configuration.config.provider === null ? this.#configuredTarget(project.configuration) : undefined;
   }
 
   /** The provider may take the bytes itself; until it has said so, spans wait in the project, or go on to where they went. */
@@ -155,7 +189,7 @@ export class ProjectDestinations {
   /** Never rejects: where the provider takes no spans they go to the configured endpoint. Undefined: that cannot be used either. */
   async #providerTarget(project: TenantProject): Promise<ExportTarget | undefined> {
     const { tenantId, projectName } = project;
-    const name = this.#config.provider!;
+    const name = this.#configuration.config.provider!;
     try {
       const config = this.providerConfig(tenantId, projectName);
       const provider = await this.#options.providers.get(name, config, true);
@@ -170,11 +204,11 @@ export class ProjectDestinations {
       this.failedInitializations += 1;
       this.#options.logger.warnOnce(
         `provider ${name}`,
-        `Telemetry provider "${name}" takes no spans (${String(error)}); they go to ${this.#config.otlpEndpoint} over OTLP.`,
+        `Telemetry provider "${name}" takes no spans (${String(error)}); they go to ${project.configuration.config.otlpEndpoint} over OTLP.`,
       );
     }
     try {
-      return this.configuredTarget();
+      return this.#configuredTarget(project.configuration);
     } catch (error) {
       // Without a provider the endpoint is checked at start; with one it is first used here.
       this.failedInitializations += 1;
@@ -194,7 +228,7 @@ export class ProjectDestinations {
   /** The project is no longer live: what waits in its queue is still delivered. */
   close(project: TenantProject, queue: TenantQueue | undefined): void {
     if (queue !== undefined) this.#pipeline.closeProject(queue);
-    const { provider } = this.#config;
+    const { provider } = this.#configuration.config;
     if (provider !== null) this.#options.providers.release(provider, project.tenantId, project.projectName);
   }
 
@@ -203,7 +237,8 @@ export class ProjectDestinations {
     project: TenantProject,
     write: (queue: TenantQueue) => Promise<void> | undefined,
   ): Promise<void> | undefined {
-    project.useSyncExport = this.useSyncExport(project.projectName);
+    project.configuration = this.#configuration.of(project.tenantId);
+    project.useSyncExport = this.useSyncExport(project.tenantId, project.projectName);
     const known = this.#knownTarget(project);
     const queue = this.#openQueue(project, known === undefined ? project.target! : this.#targetOf(project, known));
     const written = write(queue);
@@ -215,40 +250,40 @@ export class ProjectDestinations {
     return new ProjectTarget(destination, () => this.#resourceAttributes(project));
   }
 
-  #openQueue({ tenantId, projectName }: TenantProject, target: ExportTarget): TenantQueue {
-    const { maxQueueSize } = this.#config.batchConfig;
+  #openQueue({ tenantId, projectName, configuration }: TenantProject, target: ExportTarget): TenantQueue {
+    const { maxQueueSize } = configuration.config.batchConfig;
     return this.#pipeline.openProject({ tenantId, projectName, target, maxQueueSize });
   }
 
   // Targets without their project's resource.
 
-  /** Errors: `ConfigurationError` for an endpoint that cannot work. */
-  configuredTarget(): ExportTarget {
-    const config = this.#config;
-    this.#configuredTarget ??= otlpTarget({
-      endpoint: config.otlpEndpoint,
-      protocol: config.otlpProtocol,
-      useTls: config.levelOf('otlpUseTls') === 'default' ? undefined : config.otlpUseTls,
-      headers: config.otlpHeaders,
-      ...this.#transport(),
-    });
-    return this.#configuredTarget;
+  /** Checks the configured endpoint, where it has a say. Errors: `ConfigurationError` for one that cannot work. */
+  checkEndpoint(config: TelemetryConfig): void {
+    if (this.#options.exportTarget === undefined && config.provider === null) configuredTarget(config, undefined);
+  }
+
+  #configuredTarget(configuration: TenantConfiguration): ExportTarget {
+    let target = this.#configuredTargets.get(configuration);
+    if (target === undefined) {
+      target = configuredTarget(configuration.config, this.#options.clock);
+      this.#configuredTargets.set(configuration, target);
+    }
+    return target;
   }
 
   #targetAt(endpoint: string, { otlpHeaders }: ProjectRegistration): ExportTarget {
-    return otlpTarget({ endpoint, headers: otlpHeaders, ...this.#transport() });
-  }
-
-  #transport() {
-    return {
-      compression: this.#config.otlpCompression,
-      maxSpanBytes: this.#config.batchConfig.maxSpanBytes,
+    const { otlpCompression, batchConfig } = this.#configuration.config;
+    return otlpTarget({
+      endpoint,
+      headers: otlpHeaders,
+      compression: otlpCompression,
+      maxSpanBytes: batchConfig.maxSpanBytes,
       clock: this.#options.clock,
-    };
+    });
   }
 
   #resourceAttributes(project: TenantProject): [string, string][] {
-    const config = this.#config;
+    const { config } = this.#configuration;
     return [
       ...Object.entries(config.extraResourceAttributes),
       [SERVICE_NAME, config.serviceName],

@@ -21,7 +21,7 @@ export interface TenantHolding {
 }
 
 export class ByteBudget {
-  readonly maxBytes: number;
+  maxBytes: number;
   /** Queued and in flight. */
   usedBytes = 0;
   inFlightBytes = 0;

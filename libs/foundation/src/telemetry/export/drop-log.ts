@@ -22,7 +22,7 @@ interface Pending {
 
 export class DropLog {
   readonly #logger: PipelineLogger;
-  readonly #maxRate: number;
+  #maxRate: number;
   readonly #clock: Clock;
   readonly #pending = new Map<string, Pending>();
   #minuteStart: number;
@@ -34,6 +34,15 @@ export class DropLog {
     this.#maxRate = options.maxRatePerMinute;
     this.#clock = options.clock ?? systemClock;
     this.#minuteStart = this.#clock.monotonicMillis();
+  }
+
+  /** Lines a minute, from now on. 0: none; what waits for its line is then written no more. */
+  set maxRatePerMinute(rate: number) {
+    this.#maxRate = rate;
+    if (rate > 0) return;
+    this.#pending.clear();
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   record(tenantId: string, reason: DropReason, count: number): void {

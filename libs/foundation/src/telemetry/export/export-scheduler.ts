@@ -26,9 +26,9 @@ export interface ExportSchedulerOptions {
   readonly spool: () => Spool | undefined;
   readonly ledger: Ledger;
   readonly retrySender: RetrySender;
-  readonly maxExportBatchSize: number;
+  /** As they are now. */
+  readonly settings: () => { readonly maxExportBatchSize: number; readonly maxRequestsInFlight: number };
   readonly maxRequestBytes: number;
-  readonly maxRequestsInFlight: number;
   readonly budget: ByteBudget;
   readonly pool: BlockPool;
   /** Spans wait that are to go out at the next tick. */
@@ -131,7 +131,10 @@ export class ExportScheduler implements QueueScheduler {
   }
 
   #fullBatch(): boolean {
-    return this.#queuedSpans >= this.#options.maxExportBatchSize || this.#queuedBytes >= this.#options.maxRequestBytes;
+    return (
+      this.#queuedSpans >= this.#options.settings().maxExportBatchSize ||
+      this.#queuedBytes >= this.#options.maxRequestBytes
+    );
   }
 
   /** Requests are put together when the caller's code is done, not inside its `span.end()`. */
@@ -146,7 +149,8 @@ export class ExportScheduler implements QueueScheduler {
 
   #hasSlot(): boolean {
     const inFlight = this.#flights.size;
-    if (this.#stop !== undefined || this.#draining || inFlight >= this.#options.maxRequestsInFlight) return false;
+    if (this.#stop !== undefined || this.#draining || inFlight >= this.#options.settings().maxRequestsInFlight)
+      return false;
     if (inFlight === 0) return true;
     if (this.retrySender.probing) return false;
     // Half of the memory stays for what waits, so that a destination that is down cannot take all of it in requests.
@@ -296,7 +300,8 @@ export class ExportScheduler implements QueueScheduler {
 
   /** Chooses the spans of the next request, in turns. */
   #plan(): { queues: TenantQueue[]; spans: number; bound: number } {
-    const { maxExportBatchSize, maxRequestBytes } = this.#options;
+    const { maxRequestBytes } = this.#options;
+    const { maxExportBatchSize } = this.#options.settings();
     const queues: TenantQueue[] = [];
     let spans = 0;
     let bound = 0;

@@ -14,6 +14,8 @@ export class LocalTrace {
   sessionId: string | undefined;
   /** The local root ended without a tenant. */
   settled = false;
+  /** Its tenant is one whose spans are not recorded. */
+  discarded = false;
   startedUnassigned = 0;
   held: Set<HeldSpan> | undefined;
 

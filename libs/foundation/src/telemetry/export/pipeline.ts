@@ -42,6 +42,14 @@ export interface PipelineOptions {
   readonly random?: (() => number) | undefined;
 }
 
+/** What may change while it runs; see `PipelineOptions`. */
+export interface PipelineSettings {
+  readonly maxExportBatchSize: number;
+  readonly scheduleDelayMillis: number;
+  readonly exportTimeoutMillis: number;
+  readonly maxRequestsInFlight: number;
+}
+
 export interface OpenProjectOptions {
   readonly tenantId: string;
   /** The full name. */
@@ -72,7 +80,7 @@ export class ExportPipeline implements QueueHost {
   readonly scopes = new Map<number, ScopeBytes>();
   readonly #options: PipelineOptions;
   readonly #logger: PipelineLogger;
-  readonly #scheduleDelayMillis: number;
+  #settings: PipelineSettings;
   readonly #queues = new Map<string, TenantQueue>();
   /** By the target's key. */
   readonly #schedulers = new Map<string, ExportScheduler>();
@@ -91,7 +99,22 @@ export class ExportPipeline implements QueueHost {
     this.clock = options.clock ?? systemClock;
     this.budget = new ByteBudget(options.maxQueueBytes ?? 64 * 1024 * 1024);
     this.#logger = new FencedLogger(options.logger ?? consoleLogger);
-    this.#scheduleDelayMillis = options.scheduleDelayMillis ?? 500;
+    this.#settings = {
+      maxExportBatchSize: options.maxExportBatchSize ?? 512,
+      scheduleDelayMillis: options.scheduleDelayMillis ?? 500,
+      exportTimeoutMillis: options.exportTimeoutMillis ?? 30_000,
+      maxRequestsInFlight: options.maxRequestsInFlight ?? 4,
+    };
+  }
+
+  /** From now on. Requests that are under way keep their deadline; fewer of them than that are only reached as they end. */
+  configure({ maxQueueBytes, ...settings }: PipelineSettings & { readonly maxQueueBytes: number }): void {
+    this.#settings = settings;
+    this.budget.maxBytes = maxQueueBytes;
+    if (this.#timer === undefined) return;
+    this.#timer.cancel();
+    this.#timer = undefined;
+    this.#armTimerIfNeeded();
   }
 
   /** Shut down: spans that come now count as `already_shutdown`. */
@@ -105,6 +128,7 @@ export class ExportPipeline implements QueueHost {
     const known = this.#queues.get(queueKey(tenantId, projectName, target));
     if (known !== undefined) {
       known.reopen();
+      known.resize(options.maxQueueSize);
       return known;
     }
     const resource = encodeResource({ attributes: new Map(target.resourceAttributes), droppedAttributesCount: 0 });
@@ -146,7 +170,7 @@ export class ExportPipeline implements QueueHost {
         random: this.#options.random ?? Math.random,
         logger: this.#logger,
         policy: this.#options.retryPolicy ?? DEFAULT_RETRY_POLICY,
-        exportTimeoutMillis: this.#options.exportTimeoutMillis ?? 30_000,
+        exportTimeoutMillis: () => this.#settings.exportTimeoutMillis,
       });
       retrySender.onAttempt = (durationMillis, result) => this.onAttempt?.(durationMillis, result);
       scheduler = new ExportScheduler({
@@ -154,9 +178,8 @@ export class ExportPipeline implements QueueHost {
         spool: () => this.#spool,
         ledger: this.ledger,
         retrySender,
-        maxExportBatchSize: this.#options.maxExportBatchSize ?? 512,
+        settings: () => this.#settings,
         maxRequestBytes: target.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
-        maxRequestsInFlight: this.#options.maxRequestsInFlight ?? 4,
         budget: this.budget,
         pool: this.pool,
         needTick: () => this.#armTimer(),
@@ -189,7 +212,7 @@ export class ExportPipeline implements QueueHost {
   }
 
   #armTimer(): void {
-    this.#timer ??= this.clock.schedule(this.#scheduleDelayMillis, () => {
+    this.#timer ??= this.clock.schedule(this.#settings.scheduleDelayMillis, () => {
       this.#timer = undefined;
       for (const scheduler of this.#schedulers.values()) scheduler.tick();
       this.#armTimerIfNeeded();

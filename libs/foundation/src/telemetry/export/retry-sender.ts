@@ -24,7 +24,7 @@ export interface RetrySenderOptions {
   readonly logger: PipelineLogger;
   readonly policy: RetryPolicy;
   /** Deadline of one attempt, in milliseconds. */
-  readonly exportTimeoutMillis: number;
+  readonly exportTimeoutMillis: () => number;
 }
 
 type Outcome = Exclude<SendResult, { status: 'retryable' }> | { readonly status: 'stopped' };
@@ -42,7 +42,7 @@ export class RetrySender {
   readonly #random: () => number;
   readonly #logger: PipelineLogger;
   readonly #policy: RetryPolicy;
-  readonly #exportTimeoutMillis: number;
+  readonly #exportTimeoutMillis: () => number;
   readonly #circuit: Circuit;
   readonly #warned = new Set<string>();
   readonly #attempting = new Set<RequestPiece>();
@@ -146,7 +146,7 @@ export class RetrySender {
 
   /** One attempt, fenced: whatever a sender does, there is a result in time. */
   async #attempt(piece: RequestPiece): Promise<{ result: SendResult; hung: boolean }> {
-    const timeoutMillis = this.#exportTimeoutMillis;
+    const timeoutMillis = this.#exportTimeoutMillis();
     const begun = this.#clock.monotonicMillis();
     this.#attempting.add(piece);
     let hung = false;

@@ -33,12 +33,16 @@ export interface TenantCacheOptions {
 
 export class TenantCache {
   readonly #options: TenantCacheOptions;
+  #maxTenants: number;
+  #ttlMillis: number;
   readonly #tenants = new Map<string, CachedTenant>();
   #newest: CachedTenant | undefined;
   #oldest: CachedTenant | undefined;
 
   constructor(options: TenantCacheOptions) {
     this.#options = options;
+    this.#maxTenants = options.maxTenants;
+    this.#ttlMillis = options.ttlMillis;
   }
 
   get size(): number {
@@ -65,7 +69,7 @@ export class TenantCache {
   /** Adds a tenant, and evicts who is too old or one too many. */
   add(tenantId: string): CachedTenant {
     this.sweep();
-    while (this.#tenants.size >= this.#options.maxTenants) this.#evict(this.#oldest!);
+    while (this.#tenants.size >= this.#maxTenants) this.#evict(this.#oldest!);
     const tenant = new CachedTenant(tenantId);
     tenant.lastUsedMillis = this.#options.nowMillis();
     this.#tenants.set(tenantId, tenant);
@@ -73,16 +77,24 @@ export class TenantCache {
     return tenant;
   }
 
+  /** Other bounds, at once. */
+  resize(maxTenants: number, ttlMillis: number): void {
+    this.#maxTenants = maxTenants;
+    this.#ttlMillis = ttlMillis;
+    this.sweep();
+    while (this.#tenants.size > maxTenants) this.#evict(this.#oldest!);
+  }
+
   /** Evicts tenants unused beyond the time limit. Cheap: the oldest is known. */
   sweep(): void {
-    const deadline = this.#options.nowMillis() - this.#options.ttlMillis;
+    const deadline = this.#options.nowMillis() - this.#ttlMillis;
     while (this.#oldest !== undefined && this.#oldest.lastUsedMillis < deadline) this.#evict(this.#oldest);
   }
 
   /** Milliseconds until the next tenant is due, or undefined if there is none. */
   get millisToNextSweep(): number | undefined {
     if (this.#oldest === undefined) return undefined;
-    return Math.max(0, this.#oldest.lastUsedMillis + this.#options.ttlMillis - this.#options.nowMillis());
+    return Math.max(0, this.#oldest.lastUsedMillis + this.#ttlMillis - this.#options.nowMillis());
   }
 
   clear(): void {

@@ -4,6 +4,7 @@
  * Spans that end before the project's destination is known (a provider that is still loading) wait here, counted as held.
  */
 import { ProtoWriter } from '../../otlp/index.js';
+import type { TenantConfiguration } from '../live-configuration.js';
 import type { ExportTarget } from './export-target.js';
 import type { DropReason, TenantLedger } from './ledger.js';
 import type { CachedTenant } from './tenant-cache.js';
@@ -30,6 +31,8 @@ export interface TenantProjectOptions {
   /** Recorded on every span, after its own attributes: `tenant.id` first. */
   readonly defaultAttributes: readonly (readonly [string, string])[];
   readonly useSyncExport: boolean;
+  /** What holds for its tenant. */
+  readonly configuration: TenantConfiguration;
   /** Absent for a project that takes no spans. */
   readonly cachedTenant?: CachedTenant | undefined;
   /** Why no span of this project is recorded. */
@@ -48,6 +51,8 @@ export class TenantProject {
   /** A span has started in it. */
   used = false;
   useSyncExport: boolean;
+  /** What holds for its tenant, as of the last change. */
+  configuration: TenantConfiguration;
   maxSpanBytes: number;
   #ledger: TenantLedger | undefined;
   #queue: TenantQueue | undefined;
@@ -64,6 +69,7 @@ export class TenantProject {
     this.cachedTenant = options.cachedTenant;
     this.defaultAttributes = options.defaultAttributes;
     this.useSyncExport = options.useSyncExport;
+    this.configuration = options.configuration;
     this.maxSpanBytes = options.router.maxSpanBytes;
     defaultsWriter.reset();
     for (const [key, value] of options.defaultAttributes) writeTextAttribute(defaultsWriter, key, value);
@@ -147,7 +153,8 @@ export class TenantProject {
       return this.router.destinations.writeLate(this, (queue) => this.#offer(queue, scope, span));
     }
     if (stopped) return void ledger.countDropped('already_shutdown', 1);
-    if (this.#early.length >= this.router.maxQueueSize) return void ledger.countDropped('queue_full', 1);
+    if (this.#early.length >= this.configuration.config.batchConfig.maxQueueSize)
+      return void ledger.countDropped('queue_full', 1);
     if (this.router.earlyBytes + span.length > this.router.maxQueueBytes)
       return void ledger.countDropped('queue_bytes', 1);
     ledger.held += 1;

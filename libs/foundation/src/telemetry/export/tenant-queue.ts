@@ -73,7 +73,7 @@ export class TenantQueue implements BudgetedQueue {
   readonly tenantId: string;
   readonly projectName: string;
   readonly target: ExportTarget;
-  readonly maxQueueSize: number;
+  #maxQueueSize: number;
   readonly #maxSpanBytes: number;
   readonly #host: QueueHost;
   #scheduler: QueueScheduler;
@@ -111,7 +111,7 @@ export class TenantQueue implements BudgetedQueue {
     this.tenantId = options.tenantId;
     this.projectName = options.projectName;
     this.target = options.target;
-    this.maxQueueSize = options.maxQueueSize;
+    this.#maxQueueSize = options.maxQueueSize;
     this.#maxSpanBytes = options.target.maxSpanBytes ?? DEFAULT_MAX_SPAN_BYTES;
     this.#host = options.host;
     this.#blocks = new SpanBlocks(options.host.pool);
@@ -120,6 +120,17 @@ export class TenantQueue implements BudgetedQueue {
     this.#resourceEntry[0] = 0x0a; // ResourceSpans.resource
     this.#resourceEntry.set(resource, writeVarint(this.#resourceEntry, 1, resource.length));
     ({ ledger: this.#ledger, scheduler: this.#scheduler } = this.#attach());
+  }
+
+  /** Spans that may wait. */
+  get maxQueueSize(): number {
+    return this.#maxQueueSize;
+  }
+
+  /** Another bound, for spans from now on: what waits stays. */
+  resize(maxQueueSize: number): void {
+    this.#maxQueueSize = maxQueueSize;
+    this.#wakeRoomWaiters();
   }
 
   /** Spans waiting. */
@@ -151,7 +162,7 @@ export class TenantQueue implements BudgetedQueue {
    * `queue_bytes`, `span_too_large`, `already_shutdown`), and says whether it was queued. Runs inside the caller's request: no await, no throw.
    */
   offer(scope: ScopeBytes, span: Uint8Array): boolean {
-    return this.#add(scope, span, this.maxQueueSize);
+    return this.#add(scope, span, this.#maxQueueSize);
   }
 
   /** As `offer`, but bounded by the byte budget alone, for callers that cannot wait and must not lose the span. */

@@ -13,6 +13,7 @@ import { ENVIRONMENT, SERVICE_NAME, TENANT_ID } from '../attributes.js';
 import type { TelemetryConfig } from '../config.js';
 import { isUsableSessionId, type TelemetryContext } from '../context-keys.js';
 import { InvalidNameError, ProjectCollisionError } from '../errors.js';
+import type { LiveConfiguration } from '../live-configuration.js';
 import { NOOP_SPAN, Span, type SpanRecord, type TelemetrySpan } from '../span.js';
 import type { IdGenerator, SpanClock } from '../span-identity.js';
 import { cutLongestTexts } from '../span-size.js';
@@ -67,12 +68,14 @@ export interface Destinations {
   ): Promise<void> | undefined;
   /** Projects registered by name; they take part in the check for collisions. */
   registeredTenantOf(projectName: string): string | undefined;
+  /** What holds for a live project's tenant is another configuration: its destination and queue follow. */
+  configurationChanged(project: TenantProject): void;
   /** Whether this project's spans are exported one by one. */
-  useSyncExport(projectName: string): boolean;
+  useSyncExport(tenantId: string, projectName: string): boolean;
 }
 
 export interface TenantRouterOptions {
-  readonly config: TelemetryConfig;
+  readonly configuration: LiveConfiguration;
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly spanClock: SpanClock;
@@ -85,7 +88,7 @@ export interface TenantRouterOptions {
 
 export class TenantRouter {
   readonly #options: TenantRouterOptions;
-  readonly #config: TelemetryConfig;
+  #config: TelemetryConfig;
   readonly #cache: TenantCache;
   readonly #writer: ProtoWriter;
   readonly #held = new Set<HeldSpan>();
@@ -108,17 +111,16 @@ export class TenantRouter {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly spanClock: SpanClock;
-  readonly valueLimits: ValueLimits;
-  readonly attributeCountLimit: number;
-  readonly eventCountLimit: number;
-  readonly linkCountLimit: number;
+  valueLimits!: ValueLimits;
+  attributeCountLimit = 0;
+  eventCountLimit = 0;
+  linkCountLimit = 0;
   readonly observer: SpanObserver | undefined;
-  readonly attributePerEventCountLimit: number;
-  readonly attributePerLinkCountLimit: number;
+  attributePerEventCountLimit = 0;
+  attributePerLinkCountLimit = 0;
   readonly maxSpanBytes: number;
-  readonly maxQueueSize: number;
-  readonly maxQueueBytes: number;
-  readonly dropOnQueueFull: boolean;
+  maxQueueBytes = 0;
+  dropOnQueueFull = true;
   /** Bytes of spans that wait for their project's destination. */
   earlyBytes = 0;
   stopped = false;
@@ -126,7 +128,7 @@ export class TenantRouter {
   off = false;
 
   constructor(options: TenantRouterOptions) {
-    const { config } = options;
+    const { config } = options.configuration;
     this.#options = options;
     this.#config = config;
     this.destinations = options.destinations;
@@ -138,6 +140,21 @@ export class TenantRouter {
     this.ledger = options.ledger;
     this.clock = options.clock;
     this.spanClock = options.spanClock;
+    this.maxSpanBytes = config.batchConfig.maxSpanBytes;
+    this.#writer = new ProtoWriter({ maxBytes: Math.max(this.maxSpanBytes, 1024) });
+    this.#cache = new TenantCache({
+      maxTenants: config.maxCachedTenants,
+      ttlMillis: config.tenantCacheTtlSeconds * 1000,
+      nowMillis: () => options.clock.monotonicMillis(),
+      onEvict: (tenant) => this.#evicted(tenant),
+    });
+    this.#setLimits(config);
+    this.#invalid = this.#refusedProject(INVALID_TENANT, 'invalid');
+    this.ledger.tenant(UNASSIGNED_TENANT).pins += 1;
+    this.ledger.tenant(INVALID_TENANT).pins += 1;
+  }
+
+  #setLimits(config: TelemetryConfig): void {
     this.valueLimits = {
       valueLength: config.attributeValueLengthLimit ?? Number.POSITIVE_INFINITY,
       depth: config.attributeDepthLimit,
@@ -148,20 +165,30 @@ export class TenantRouter {
     this.linkCountLimit = config.linkCountLimit;
     this.attributePerEventCountLimit = config.attributePerEventCountLimit;
     this.attributePerLinkCountLimit = config.attributePerLinkCountLimit;
-    this.maxSpanBytes = config.batchConfig.maxSpanBytes;
-    this.maxQueueSize = config.batchConfig.maxQueueSize;
     this.maxQueueBytes = config.batchConfig.maxQueueBytes;
     this.dropOnQueueFull = config.batchConfig.dropOnQueueFull;
-    this.#writer = new ProtoWriter({ maxBytes: Math.max(this.maxSpanBytes, 1024) });
-    this.#cache = new TenantCache({
-      maxTenants: config.maxCachedTenants,
-      ttlMillis: config.tenantCacheTtlSeconds * 1000,
-      nowMillis: () => options.clock.monotonicMillis(),
-      onEvict: (tenant) => this.#evicted(tenant),
-    });
-    this.#invalid = this.#refusedProject(INVALID_TENANT, 'invalid');
-    this.ledger.tenant(UNASSIGNED_TENANT).pins += 1;
-    this.ledger.tenant(INVALID_TENANT).pins += 1;
+    this.off = !this.#options.configuration.recordsAnything;
+  }
+
+  /** The configuration is another one: what changes at run time holds from here on, for live projects too. */
+  configurationChanged(): void {
+    const { configuration, destinations } = this.#options;
+    const { config } = configuration;
+    this.#config = config;
+    this.#setLimits(config);
+    this.#cache.resize(config.maxCachedTenants, config.tenantCacheTtlSeconds * 1000);
+    this.#sweepTimer?.cancel();
+    this.#sweepTimer = undefined;
+    this.#scheduleSweep();
+    this.#heldTimer?.cancel();
+    this.#heldTimer = undefined;
+    this.#scheduleHeldTimer();
+    for (const { tenantId, byFullName } of this.#cache.tenants()) {
+      for (const project of byFullName.values()) {
+        project.configuration = configuration.of(tenantId);
+        destinations.configurationChanged(project);
+      }
+    }
   }
 
   // Which project.
@@ -224,7 +251,8 @@ export class TenantRouter {
         tenantId,
         projectName: fullName,
         defaultAttributes: [[TENANT_ID, tenantId], ...this.#sharedDefaults],
-        useSyncExport: this.destinations.useSyncExport(fullName),
+        configuration: this.#options.configuration.of(tenantId),
+        useSyncExport: this.destinations.useSyncExport(tenantId, fullName),
         cachedTenant: tenant,
       });
       tenant.byFullName.set(fullName, project);
@@ -271,6 +299,7 @@ export class TenantRouter {
       projectName: '',
       defaultAttributes: [],
       useSyncExport: false,
+      configuration: this.#options.configuration.of(tenantId),
       refused,
     });
   }
@@ -367,6 +396,10 @@ export class TenantRouter {
       ledger.countDropped(project?.refused ?? 'already_shutdown', 1);
       return NOOP_SPAN;
     }
+    if (project !== undefined && !project.configuration.recording) {
+      if (ownParent !== undefined && ownParent.project === undefined) this.assign(ownParent.trace, project);
+      return NOOP_SPAN;
+    }
     if (project !== undefined) {
       if (project.used) this.#cacheHits += 1;
       else {
@@ -457,9 +490,17 @@ export class TenantRouter {
 
   /** The trace gets its tenant: its spans that are still open, and those that ended and were held. Fixed from then on. */
   assign(trace: LocalTrace, project: TenantProject): void {
-    if (trace.project !== undefined || project.refused !== undefined) return;
-    trace.project = project;
+    if (trace.project !== undefined || trace.discarded || project.refused !== undefined) return;
     const unassigned = this.#unassigned().ledger;
+    if (!project.configuration.recording) {
+      trace.discarded = true;
+      for (const heldSpan of trace.held ?? []) {
+        this.#takeBack(heldSpan);
+        unassigned.unsampled += 1;
+      }
+      return;
+    }
+    trace.project = project;
     const { ledger } = project;
     unassigned.started -= trace.startedUnassigned;
     ledger.started += trace.startedUnassigned;
@@ -478,7 +519,7 @@ export class TenantRouter {
   ended(span: Span): Promise<void> | undefined {
     const { trace } = span;
     let { project } = span;
-    if (!span.sampled) {
+    if (!span.sampled || (trace.discarded && project === undefined)) {
       const { ledger } = project ?? this.#unassigned();
       ledger.ended += 1;
       ledger.unsampled += 1;
