@@ -4,11 +4,13 @@
  * A generator is given back as the same object, with its `next`, `return` and `throw` watched: who iterates it sees no difference.
  */
 
-/** What to do when a result is complete. One of the two endings is called, once. */
+/** What to do when a result is complete. One of the three endings is called, once. */
 export interface Completion {
   /** What it gives is waited for, where the caller waits anyway. */
   done(): Promise<void> | undefined;
   failed(error: unknown): Promise<void> | undefined;
+  /** Nobody has the generator any more, and it has not ended. */
+  abandoned(): void;
   /** Runs one step of a generator. */
   step<R>(advance: () => R): R;
 }
@@ -16,10 +18,7 @@ export interface Completion {
 type Advance = (this: object, ...args: unknown[]) => unknown;
 type GeneratorLike = Record<'next' | 'return' | 'throw', Advance>;
 
-/** Ends what a generator was watched for that nobody iterates any more. */
-const abandoned = new FinalizationRegistry<Completion>((completion) => {
-  completion.done();
-});
+const collected = new FinalizationRegistry<Completion>((completion) => completion.abandoned());
 
 /** Whether a result is complete only later. Never throws, whatever it is asked about. */
 export function isUnfinished(result: unknown): boolean {
@@ -77,7 +76,7 @@ function watchGenerator(generator: GeneratorLike, completion: Completion): boole
   const over = (tell: () => Promise<void> | undefined): Promise<void> | undefined => {
     if (isOver) return undefined;
     isOver = true;
-    abandoned.unregister(completion);
+    collected.unregister(completion);
     return tell();
   };
   const done = () => over(() => completion.done());
@@ -117,7 +116,7 @@ function watchGenerator(generator: GeneratorLike, completion: Completion): boole
   } catch {
     return false; // frozen, or a proxy that refuses: what was watched for ends now
   }
-  abandoned.register(generator, completion, completion);
+  collected.register(generator, completion, completion);
   return true;
 }
 

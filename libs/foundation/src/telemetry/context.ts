@@ -79,6 +79,10 @@ class Stopwatch implements Completion {
     this.done();
   }
 
+  abandoned(): void {
+    this.done();
+  }
+
   step<R>(advance: () => R): R {
     return advance();
   }

@@ -800,6 +800,12 @@ class SpanCompletion implements Completion {
     return this.done();
   }
 
+  /** The event says why the span took as long as it did: until its generator was collected. */
+  abandoned(): void {
+    this.#span.addEvent('iteration.abandoned');
+    this.#span.end();
+  }
+
   step<R>(advance: () => R): R {
     return contextApi.with(this.#context, advance);
   }

@@ -100,7 +100,7 @@ describe('a span around an async generator', () => {
     expect(received.spans.map((span) => span.name)).toEqual(['answer']);
   });
 
-  it('that nobody iterates any more ends when it is collected', async () => {
+  it('that nobody iterates any more ends when its generator is collected, and says so', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const { telemetry, received } = memoryTelemetry();
@@ -113,6 +113,7 @@ describe('a span around an async generator', () => {
         collect();
         await telemetry.forceFlush(1000);
         expect(received.spans.map((span) => span.name)).toEqual(['answer']);
+        expect(received.named('answer').events.map((event) => event.name)).toEqual(['a', 'iteration.abandoned']);
       },
       { timeout: 20_000, interval: 20 },
     );
