@@ -9,9 +9,7 @@ export class ProviderInstances {
   readonly #maxInstances: number;
   /** Least recently used first. Keys begin with the tenant. */
   readonly #instances = new Map<string, Instance>();
-  /** Replaced, but perhaps still in use: closed with the rest. As many as `registerProject()` calls that changed a live project. */
-  readonly #forgotten = new Set<Instance>();
-
+  #replaced = 0;
   readonly #warn: (message: string) => void;
   #closed = false;
 
@@ -60,8 +58,12 @@ export class ProviderInstances {
     const key = JSON.stringify([tenantId, name, projectName]);
     const instance = this.#instances.get(key);
     if (instance === undefined) return;
+    // Perhaps still in use: it stays until it is among those unused for longest.
     this.#instances.delete(key);
-    this.#forgotten.add(instance);
+    this.#makeRoom();
+    this.#replaced += 1;
+    this.#instances.set(`${key} ${this.#replaced}`, instance);
+    instance.exporting = false;
   }
 
   async #initialize(name: string, config: ProviderConfig): Promise<TelemetryProvider> {
@@ -96,9 +98,8 @@ export class ProviderInstances {
 
   async shutdown(): Promise<PromiseSettledResult<void>[]> {
     this.#closed = true;
-    const instances = [...this.#instances.values(), ...this.#forgotten];
+    const instances = [...this.#instances.values()];
     this.#instances.clear();
-    this.#forgotten.clear();
     return Promise.allSettled(instances.map(async ({ provider }) => (await provider).shutdown()));
   }
 }

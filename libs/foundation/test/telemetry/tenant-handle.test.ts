@@ -1,18 +1,20 @@
 /** Handles bound to one tenant: nothing else can be named, and `flush()` is the tenant's own. */
 import {
   createTelemetry,
+  type ExportTarget,
   InvalidNameError,
   ProjectCollisionError,
+  type ProviderConfig,
   ProviderRegistry,
   type SessionOptions,
   type SpanOptions,
   TelemetryConfig,
-  type TelemetryProvider,
   type TenantTelemetry,
 } from '@cogniverse/foundation/telemetry';
 import { ManualClock, SENT, startScriptedBackend } from '@cogniverse/foundation/telemetry/testing';
 import { trace } from '@opentelemetry/api';
 import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest';
+import { asProvider, BareProvider } from './bare-provider.js';
 import { memoryTelemetry } from './memory-telemetry.js';
 
 describe('tenant(id)', () => {
@@ -56,23 +58,13 @@ describe('tenant(id)', () => {
 
   it("gives the provider of the tenant's project", async () => {
     const registry = new ProviderRegistry();
-    registry.register('memory', () => new NamesOnly() as unknown as TelemetryProvider);
+    registry.register('memory', () => asProvider(new BareProvider()));
     const { telemetry } = memoryTelemetry({ provider: 'memory' }, { registry });
-    const provider = (await telemetry.tenant('acme', { projectName: 'search' }).provider()) as unknown as NamesOnly;
+    const provider = (await telemetry.tenant('acme', { projectName: 'search' }).provider()) as unknown as BareProvider;
     expect(provider.config).toMatchObject({ tenantId: 'acme', projectName: 'cogniverse-acme-search' });
     expect(await telemetry.getProvider('acme', 'search')).toBe(provider);
   });
 });
-
-class NamesOnly {
-  config: unknown;
-  initialize(config: unknown): void {
-    this.config = config;
-  }
-  async shutdown(): Promise<void> {
-    this.config = undefined;
-  }
-}
 
 describe('the types of a handle', () => {
   it('make it impossible to name another tenant, also through a variable', () => {
@@ -220,7 +212,7 @@ describe('flush()', () => {
     const opened = new Map<string, () => void>();
     const registry = new ProviderRegistry();
     const { received } = memoryTelemetry();
-    registry.register('slow', () => new SlowProvider(opened, received.target) as unknown as TelemetryProvider);
+    registry.register('slow', () => asProvider(new SlowProvider(opened, received.target)));
     const telemetry = createTelemetry(
       { provider: 'slow', flushOnExit: false },
       { environment: {}, registry, logger: { warn: () => undefined } },
@@ -279,21 +271,19 @@ describe('flush()', () => {
 });
 
 /** A provider whose loading the test ends. */
-class SlowProvider {
+class SlowProvider extends BareProvider {
   readonly #opened: Map<string, () => void>;
-  readonly #target: unknown;
-  constructor(opened: Map<string, () => void>, target: unknown) {
+  readonly #target: ExportTarget;
+  constructor(opened: Map<string, () => void>, target: ExportTarget) {
+    super();
     this.#opened = opened;
     this.#target = target;
   }
-  initialize({ tenantId }: { tenantId: string }): Promise<void> {
+  override initialize({ tenantId }: ProviderConfig): Promise<void> {
     return new Promise((resolve) => this.#opened.set(tenantId, resolve));
   }
-  configureSpanExport(): unknown {
+  override configureSpanExport(): ExportTarget {
     return this.#target;
-  }
-  async shutdown(): Promise<void> {
-    this.#opened.clear();
   }
 }
 
