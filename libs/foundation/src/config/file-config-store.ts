@@ -271,7 +271,7 @@ export class FileConfigStore implements ConfigStore {
         clock: this.#clock,
         pollMillis: this.#pollMillis,
         debounceMillis: this.#debounceMillis,
-        onChange: () => this.#look(),
+        onNotice: () => this.#look(),
       });
     }
     // An object of its own, so that one function that watches twice is told twice.

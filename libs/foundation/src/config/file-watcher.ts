@@ -1,5 +1,5 @@
 /**
- * Says when a file has changed.   Control path: configuration file -> [file watcher] -> store.
+ * Says when a file may have changed.   Control path: configuration file -> [file watcher] -> store.
  *
  * The system's own notice where there is one, and a look at the file at intervals, which also sees what a notice misses: a directory that
  * is made later, a network file system, a link that leads elsewhere.
@@ -14,12 +14,12 @@ export interface FileWatcherOptions {
   readonly pollMillis: number;
   /** How long the file has to be left alone before it is looked at. */
   readonly debounceMillis: number;
-  readonly onChange: () => void;
+  /** The file may have changed. */
+  readonly onNotice: () => void;
 }
 
 export class FileWatcher {
   readonly #options: FileWatcherOptions;
-  #seen: string;
   #watcher: FSWatcher | undefined;
   #poll: ClockTimer | undefined;
   #debounce: ClockTimer | undefined;
@@ -27,7 +27,6 @@ export class FileWatcher {
 
   constructor(options: FileWatcherOptions) {
     this.#options = options;
-    this.#seen = stateOf(options.file).signature;
     this.#attach();
     this.#schedulePoll();
   }
@@ -51,7 +50,7 @@ export class FileWatcher {
   #schedulePoll(): void {
     this.#poll = this.#options.clock.schedule(this.#options.pollMillis, () => {
       if (this.#watcher === undefined) this.#attach();
-      this.#look();
+      this.#options.onNotice();
       this.#schedulePoll();
     });
   }
@@ -59,14 +58,7 @@ export class FileWatcher {
   #noticed(): void {
     if (this.#closed) return;
     this.#debounce?.cancel();
-    this.#debounce = this.#options.clock.schedule(this.#options.debounceMillis, () => this.#look());
-  }
-
-  #look(): void {
-    const { signature } = stateOf(this.#options.file);
-    if (signature === this.#seen) return;
-    this.#seen = signature;
-    this.#options.onChange();
+    this.#debounce = this.#options.clock.schedule(this.#options.debounceMillis, () => this.#options.onNotice());
   }
 
   close(): void {
