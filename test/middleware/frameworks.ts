@@ -130,12 +130,12 @@ const onExpress: Framework = {
       telemetry.span('work', () => response.send(`plain ${request.params.id}`));
     });
     api.get('/wait/:key', async (request, response) => {
-      await telemetry.span('before', () => gates.wait(request.params.key));
-      telemetry.span('after', () => response.send(request.params.key));
+      await telemetry.span(`before ${request.params.key}`, () => gates.wait(request.params.key));
+      telemetry.span(`after ${request.params.key}`, () => response.send(request.params.key));
     });
     api.get('/written/:key', async (request, response) => {
       await gates.wait(request.params.key);
-      response.write(request.params.key, () => telemetry.span('written', () => response.end()));
+      response.write('-', () => telemetry.span(`written ${request.params.key}`, () => response.end()));
     });
     api.get('/stream', async (_request, response) => {
       for await (const part of parts(telemetry, 3)) response.write(part);
@@ -216,13 +216,13 @@ const onFastify: Framework = {
         });
         api.get<{ Params: { key: string } }>('/wait/:key', async (request) => {
           const { key } = request.params;
-          await telemetry.span('before', () => gates.wait(key));
-          return telemetry.span('after', () => key);
+          await telemetry.span(`before ${key}`, () => gates.wait(key));
+          return telemetry.span(`after ${key}`, () => key);
         });
         api.get<{ Params: { key: string } }>('/written/:key', async (request, reply) => {
           reply.hijack();
           await gates.wait(request.params.key);
-          reply.raw.write(request.params.key, () => telemetry.span('written', () => reply.raw.end()));
+          reply.raw.write('-', () => telemetry.span(`written ${request.params.key}`, () => reply.raw.end()));
         });
         api.get('/stream', async (_request, reply) => {
           reply.hijack();
@@ -301,13 +301,13 @@ export function honoApp(telemetry: Telemetry, gates: Gates, given: ServiceOption
   api.get('/plain/:id', (c) => telemetry.span('work', () => c.text(`plain ${c.req.param('id')}`)));
   api.get('/wait/:key', async (c) => {
     const key = c.req.param('key');
-    await telemetry.span('before', () => gates.wait(key));
-    return telemetry.span('after', () => c.text(key));
+    await telemetry.span(`before ${key}`, () => gates.wait(key));
+    return telemetry.span(`after ${key}`, () => c.text(key));
   });
   api.get('/written/:key', async (c) => {
     const { outgoing } = c.env;
     await gates.wait(c.req.param('key'));
-    outgoing.write(c.req.param('key'), () => telemetry.span('written', () => outgoing.end()));
+    outgoing.write('-', () => telemetry.span(`written ${c.req.param('key')}`, () => outgoing.end()));
     return RESPONSE_ALREADY_SENT;
   });
   const streamed = (c: Context<Env>) =>

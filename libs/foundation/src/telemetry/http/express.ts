@@ -49,7 +49,7 @@ export function expressTelemetry<Request extends ExpressRequest = ExpressRequest
   const middleware = (request: Request, response: NodeResponse, next: (error?: unknown) => void): void => {
     const known = startedRequest(telemetry, request);
     if (known !== undefined) return void enterRequest(known, options, request, next, next);
-    const described = { ...describeNodeRequest(request), path: request.originalUrl.split('?', 1)[0] };
+    const described = { ...describeNodeRequest(request), path: request.originalUrl };
     const inbound = startRequest(telemetry, request, options, request, described);
     endWithResponse(inbound, response, routeOf(request));
     const proceed = (): void => {

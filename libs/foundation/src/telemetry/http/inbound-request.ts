@@ -34,7 +34,7 @@ export type RequestName = string | readonly string[] | null | undefined;
 
 export interface InboundRequestOptions {
   readonly method: string;
-  /** Without query: it may hold what is secret. */
+  /** A query is left out: it may hold what is secret. */
   readonly path?: string | undefined;
   readonly scheme?: string | undefined;
   readonly headers: HeaderCarrier;
@@ -105,7 +105,7 @@ export class InboundRequest {
         const attributes: Record<string, unknown> = {
           [ATTR_HTTP_REQUEST_METHOD]: method,
           [ATTR_HTTP_REQUEST_METHOD_ORIGINAL]: method === '_OTHER' ? original : undefined,
-          [ATTR_URL_PATH]: options.path,
+          [ATTR_URL_PATH]: options.path?.split('?', 1)[0],
           [ATTR_URL_SCHEME]: options.scheme,
         };
         const name = this.#named ?? this.#method;

@@ -22,9 +22,8 @@ export interface NodeResponse {
 }
 
 export function describeNodeRequest({ method, url, headers, socket }: NodeRequest) {
-  const path = url?.split('?', 1)[0];
   const isEncrypted = (socket as { encrypted?: unknown } | undefined)?.encrypted === true;
-  return { method: method ?? 'GET', path, headers, scheme: isEncrypted ? 'https' : 'http' };
+  return { method: method ?? 'GET', path: url, headers, scheme: isEncrypted ? 'https' : 'http' };
 }
 
 /** Ends the request when its response is complete, or the connection is gone before. */
