@@ -1,7 +1,8 @@
 /**
  * Writes what is generated in `docs/` between its markers: options from their schemas, help from the command line.
  *
- * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`, `help`, `help <command>`.
+ * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`,
+ * `provider capabilities`, `help`, `help <command>`.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +13,7 @@ import {
   configurationTable,
   optionTable,
 } from '../libs/foundation/dist/telemetry/configuration-table.js';
+import { CAPABILITIES } from '../libs/foundation/dist/telemetry/testing/provider-contract/capabilities.js';
 import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../libs/server/dist/store-figures.js';
 import { localStoreSchema } from '../libs/telemetry-local/dist/options.js';
 
@@ -46,12 +48,20 @@ function storeMetrics() {
     .join('\n');
 }
 
+function providerCapabilities() {
+  const rows = Object.entries(CAPABILITIES).map(([name, { behaviour }]) => [`\`${name}\``, behaviour]);
+  return alignedTable([['what may be lacking', 'what the provider then does'], ...rows])
+    .concat('')
+    .join('\n');
+}
+
 function generate(part) {
   const [what, ...rest] = part.split(' ');
   if (what === 'help') return helpOf(rest);
   if (part === 'configuration') return configurationTable();
   if (part === 'store options') return storeOptions();
   if (part === 'store metrics') return storeMetrics();
+  if (part === 'provider capabilities') return providerCapabilities();
   throw new Error(`Nothing is known to generate as "${part}".`);
 }
 

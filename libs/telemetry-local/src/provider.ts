@@ -15,8 +15,8 @@ import {
   type TelemetryProvider,
   type TelemetryStore,
   type TraceStore,
+  withSession,
 } from '@cogniverse/foundation/telemetry';
-import { context, createContextKey } from '@opentelemetry/api';
 import { z } from 'zod';
 import { localExportTarget } from './local-export.js';
 import { openLocalStore } from './local-store.js';
@@ -52,9 +52,6 @@ export const localProviderSchema = z
     path: ['api_key'],
   });
 export type LocalProviderOptions = z.input<typeof localProviderSchema>;
-
-/** The key under which foundation keeps the session in OpenTelemetry's context. */
-const SESSION_KEY = createContextKey('cogniverse.session');
 
 const leases = new StoreLeases();
 
@@ -131,7 +128,7 @@ export class LocalProvider implements TelemetryProvider {
   }
 
   sessionContext<T>(sessionId: string, fn: () => T): T {
-    return context.with(context.active().setValue(SESSION_KEY, sessionId), fn);
+    return withSession(sessionId, fn);
   }
 
   /** Lets go of the store. The store in this process is closed when the last provider and the last exporter have let go of it. */

@@ -107,6 +107,8 @@ export {
   httpStatusOfError,
   type IngestRequest,
   type IngestResult,
+  isoTime,
+  jsonObject,
   METRIC_NAMES,
   type MetricPoint,
   type MetricQuery,
@@ -148,6 +150,7 @@ export {
   type TraceRecord,
   type TraceStore,
   toSpanRecord,
+  withSession,
 } from './providers/index.js';
 export { type ProviderKind, ProviderRegistry, type ProviderRegistryOptions, registry } from './registry.js';
 export type { ScoreOptions } from './scores.js';

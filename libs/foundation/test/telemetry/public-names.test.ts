@@ -59,6 +59,8 @@ it('has these public names', () => {
     'getTelemetryManager',
     'honoTelemetry',
     'httpStatusOfError',
+    'isoTime',
+    'jsonObject',
     'otlpTarget',
     'parseTime',
     'prometheusText',
@@ -68,6 +70,7 @@ it('has these public names', () => {
     'toSpanRecord',
     'traced',
     'withEnvironment',
+    'withSession',
     'withTelemetry',
   ]);
 });

@@ -18,6 +18,8 @@ import {
   type ExperimentRecord,
   type ExperimentRunRecord,
   InvalidQueryError,
+  isoTime,
+  jsonObject,
   type NewAnnotation,
   type NewDatasetRow,
   type NewExperimentRun,
@@ -32,9 +34,7 @@ import { type DuckDBAppender, DuckDBBlobValue, type DuckDBConnection } from '@du
 import type { SqlParameters, SqlRows } from '../database.js';
 import { hexId, requireKnownFields } from '../query/query-input.js';
 import { SqlBuilder } from '../query/sql-builder.js';
-import { jsonObject } from '../stores/json-value.js';
 import { CommitQueue } from './commit-queue.js';
-import { isoTime } from './iso-time.js';
 import type { SpanSource } from './metrics.js';
 
 /** What the meta store needs of the engine it lives in. */

@@ -7,6 +7,7 @@
  */
 import {
   InvalidQueryError,
+  isoTime,
   METRIC_NAMES,
   type MetricPoint,
   type ProjectRef,
@@ -19,7 +20,6 @@ import { TRACE_LATENCY_NANOS } from '../query/project-query.js';
 import { nanosRange, requireKnownFields, requireProject, requireText, shown } from '../query/query-input.js';
 import type { SqlBuilder } from '../query/sql-builder.js';
 import type { NanosRange } from '../snapshot.js';
-import { isoTime } from './iso-time.js';
 
 /** What metrics need of the engine. */
 export interface SpanSource {

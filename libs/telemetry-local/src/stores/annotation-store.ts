@@ -6,11 +6,11 @@ import {
   type AnnotatorKind,
   checkInput,
   type EvaluationRow,
+  jsonObject,
   type NewAnnotation,
   PROVIDER_INPUTS,
   TenantMismatchError,
 } from '@cogniverse/foundation/telemetry';
-import { jsonObject } from './json-value.js';
 import type { TenantProjects } from './tenant-projects.js';
 
 /** Spans that one request asks for. */

@@ -5,11 +5,11 @@ import {
   type DatasetRecord,
   type DatasetRow,
   type DatasetStore,
+  jsonObject,
   type NewDatasetRow,
   PROVIDER_INPUTS,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
-import { jsonObject } from './json-value.js';
 
 export class LocalDatasetStore implements DatasetStore {
   readonly #store: TelemetryStore;

@@ -6,11 +6,11 @@ import {
   type ExperimentRecord,
   type ExperimentRunRecord,
   type ExperimentStore,
+  jsonObject,
   type NewExperimentRun,
   PROVIDER_INPUTS,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
-import { jsonObject } from './json-value.js';
 
 export class LocalExperimentStore implements ExperimentStore {
   readonly #store: TelemetryStore;

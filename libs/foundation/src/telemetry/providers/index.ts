@@ -3,6 +3,7 @@ export { type AnalyticsStore, METRIC_NAMES, type MetricQuery } from './analytics
 export type { AnnotationQuery, AnnotationStore, EvaluationRow } from './annotation-store.js';
 export type { DatasetStore } from './dataset-store.js';
 export type { ExperimentStore, NewExperimentRun } from './experiment-store.js';
+export { jsonObject } from './json-value.js';
 export type {
   ProviderConfig,
   ProviderFactory,
@@ -35,6 +36,7 @@ export type {
   TimeInput,
   TraceRecord,
 } from './records.js';
+export { withSession } from './session.js';
 export { toSpanRecord } from './span-record.js';
 export { errorOfCode, httpStatusOfError } from './store-errors.js';
 export {
@@ -60,7 +62,7 @@ export type {
   TelemetryStore,
   TenantIngestCounts,
 } from './telemetry-store.js';
-export { checkTimeRange, parseTime } from './time.js';
+export { checkTimeRange, isoTime, parseTime } from './time.js';
 export type {
   AttributeFilter,
   AttributeFilterOperator,

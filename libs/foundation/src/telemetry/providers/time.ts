@@ -64,3 +64,10 @@ function refused(field: string, input: unknown, why: string): InvalidQueryError 
     `${field} is ${shown}: ${why}. Give a Date, an ISO 8601 string such as "2026-01-31T12:00:00Z", or nanoseconds since 1970 as a bigint.`,
   );
 }
+
+/** ISO 8601 in UTC: with milliseconds, and to the nanosecond where there is more. */
+export function isoTime(nanos: bigint): string {
+  const iso = new Date(Number(nanos / 1_000_000n)).toISOString();
+  const rest = nanos % 1_000_000n;
+  return rest === 0n ? iso : `${iso.slice(0, -1)}${rest.toString().padStart(6, '0')}Z`;
+}

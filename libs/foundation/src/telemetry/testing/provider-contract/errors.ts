@@ -168,6 +168,9 @@ const METRIC_MISTAKES: readonly Mistake[] = [
     ['bucketSeconds', '0', '0.001'],
   ],
   ['no metric', ({ analytics }) => analytics.getMetrics({ metricNames: [] }), ['metricNames', '[]', 'at least one']],
+];
+
+const GROUP_MISTAKES: readonly Mistake[] = [
   [
     'the group',
     ({ analytics }) => analytics.getMetrics({ metricNames: ['span_count'], groupBy: 'colour' }),
@@ -181,6 +184,7 @@ const MISTAKES: readonly (readonly [what: string, mistakes: readonly Mistake[], 
   ['data sets', DATASET_MISTAKES, 'datasets'],
   ['experiments', EXPERIMENT_MISTAKES, 'experiments'],
   ['metrics', METRIC_MISTAKES, 'metrics'],
+  ['the groups of metrics', GROUP_MISTAKES, 'metrics', 'metric groups'],
 ];
 
 export function describeErrors({ check, lacks, withOwnBackend }: ContractTopic): void {

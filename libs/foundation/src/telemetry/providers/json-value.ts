@@ -1,5 +1,5 @@
 /** What data sets, experiments and annotations hold: JSON, the same from an embedded store as over HTTP.   Read path: provider stores. */
-import { InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError } from '../errors.js';
 
 /**
  * A copy as JSON has it: dates as ISO strings, no `undefined`. Errors: `InvalidQueryError` naming the field for what JSON has no form
