@@ -1,8 +1,10 @@
 /** `cogniverse doctor`: each finding says what to do. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConfigManager, FileConfigStore } from '@cogniverse/foundation/config';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkApplication } from '../dist/doctor/check-application.js';
+import { checkConfiguration } from '../dist/doctor/check-configuration.js';
 import { judgeDiskSpace } from '../dist/doctor/check-data.js';
 import { clockSkewMillis } from '../dist/doctor/check-endpoint.js';
 import { checkEnvironment } from '../dist/doctor/check-environment.js';
@@ -31,6 +33,7 @@ describe('cogniverse doctor', () => {
       'node',
       'versions',
       'environment',
+      'configuration',
       'instrumentation',
       'endpoint',
       'clock',
@@ -84,6 +87,28 @@ describe('cogniverse doctor', () => {
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({ level, message: expect.stringContaining(message) });
     expect(findings[0]!.remedy).not.toBe('');
+  });
+
+  it('finds a stored configuration that is damaged, or that no application could use', async () => {
+    const file = join(directory.path, 'config.json');
+    const env = { COGNIVERSE_CONFIG: file };
+    expect(checkConfiguration(env)[0]).toMatchObject({
+      level: 'ok',
+      message: expect.stringContaining('does not exist'),
+    });
+    const configs = new ConfigManager(new FileConfigStore({ path: file }));
+    await configs.setTelemetryConfig('acme', { level: 'verbose' });
+    expect(checkConfiguration(env)).toMatchObject([{ level: 'ok', message: expect.stringContaining(file) }]);
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace('verbose', 'loud'));
+    expect(checkConfiguration(env)).toMatchObject([
+      { level: 'error', message: expect.stringMatching(/Tenant "acme": level = "loud"/) },
+    ]);
+    writeFileSync(file, text.slice(0, 50));
+    const [found] = checkConfiguration(env);
+    expect(found).toMatchObject({ level: 'error', message: expect.stringMatching(/damaged: line \d+.*backup/) });
+    expect(found!.remedy).toContain('COGNIVERSE_CONFIG');
+    expect(readFileSync(file, 'utf8')).toBe(text.slice(0, 50));
   });
 
   it('finds instrumentation that would be loaded too late', () => {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { BadNews } from '../cli-error.js';
 import { checkApplication } from '../doctor/check-application.js';
+import { checkConfiguration } from '../doctor/check-configuration.js';
 import { checkData } from '../doctor/check-data.js';
 import { checkEndpoint } from '../doctor/check-endpoint.js';
 import { checkEnvironment } from '../doctor/check-environment.js';
@@ -37,7 +38,7 @@ function print(terminal: Terminal, finding: Finding): void {
 export function doctorCommand(terminal: Terminal): Command {
   const command = new Command('doctor')
     .description(
-      'Check Node, versions, environment, server, clock, disk and data directory; say what to do about each finding.',
+      'Check Node, versions, environment, stored configuration, server, clock, disk and data directory; say what to do about each finding.',
     )
     .option(
       '--endpoint <url>',
@@ -52,6 +53,7 @@ export function doctorCommand(terminal: Terminal): Command {
       checkNodeVersion(process.versions.node),
       checkPackages(ownVersion()),
       ...checkEnvironment(process.env),
+      ...checkConfiguration(process.env),
       ...checkApplication(process.cwd(), process.env),
       ...(await checkEndpoint(options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT)),
       ...(await checkData(options.data ?? defaultData())),

@@ -125,7 +125,7 @@ export const telemetryConfigSchema = z.strictObject({
   }),
   environment: option(z.string().min(1).default('development'), {
     meaning: 'Attribute `environment` of every span.',
-    environment: ['TELEMETRY_ENVIRONMENT'],
+    environment: ['TELEMETRY_ENVIRONMENT', 'OTEL_RESOURCE_ATTRIBUTES'],
   }),
   otlpEnabled: option(z.boolean().default(true), {
     meaning: 'False: nothing is exported, and callbacks run with a span that does nothing.',
