@@ -5,7 +5,7 @@ import { searchSpan, withTelemetry } from '@cogniverse/foundation/telemetry';
 import { trace } from '@opentelemetry/api';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 
 const error = new Error('the model went away');
 
@@ -30,23 +30,23 @@ function* rows(count: number, end?: Error): Generator<number, string> {
 
 describe('a span around an async generator', () => {
   it('ends when the iteration ends, and is the active span in every step', async () => {
-    const { telemetry, received, flushed } = memoryTelemetry();
+    const { t, telemetry, flushed } = auditedTelemetry();
     const stream = telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a', 'b']));
     const told: unknown[] = [];
     for (let step = await stream.next(); ; step = await stream.next()) {
       await telemetry.forceFlush(5000);
-      told.push(step.value, received.spans.length);
+      told.push(step.value, t.spans.length);
       if (step.done) break;
     }
     expect(told).toEqual(['a', 0, 'b', 0, 2, 1]);
-    const span = (await flushed()).named('answer');
+    const span = (await flushed()).findSpan('answer');
     expect(span.events.map((event) => event.name)).toEqual(['a', 'b']);
-    expect(span.status.code).toBe(0);
+    expect(span.statusCode).toBe('UNSET');
     expect(await stream.next()).toEqual({ value: undefined, done: true });
   });
 
   it('is given back as the same object, also by a promise', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const [one, two] = [answer([]), answer([])];
     expect(telemetry.span('value', { tenantId: 'acme' }, () => one)).toBe(one);
     expect(await telemetry.span('promise', { tenantId: 'acme' }, async () => two)).toBe(two);
@@ -56,54 +56,54 @@ describe('a span around an async generator', () => {
   });
 
   it.each([
-    ['breaks off', 'return', 0],
-    ['throws into it', 'throw', 2],
+    ['breaks off', 'return', 'UNSET'],
+    ['throws into it', 'throw', 'ERROR'],
   ] as const)('ends when the caller %s', async (_how, method, code) => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const stream = telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a', 'b']));
     await stream.next();
     if (method === 'return') expect(await stream.return(7)).toEqual({ value: 7, done: true });
     else await expect(stream.throw(error)).rejects.toBe(error);
-    const span = (await flushed()).named('answer');
-    expect(span.status.code).toBe(code);
-    expect(span.events.map((event) => event.name)).toEqual(code === 0 ? ['a'] : ['a', 'exception']);
+    const span = (await flushed()).findSpan('answer');
+    expect(span.statusCode).toBe(code);
+    expect(span.events.map((event) => event.name)).toEqual(code === 'UNSET' ? ['a'] : ['a', 'exception']);
   });
 
   it('records what the generator throws, once, and rethrows it unchanged', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const read = async () => {
       for await (const _token of telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a'], error)));
     };
     await expect(read()).rejects.toBe(error);
-    const span = (await flushed()).named('answer');
-    expect(span.status).toEqual({ code: 2, message: error.message });
+    const span = (await flushed()).findSpan('answer');
+    expect(span).toMatchObject({ statusCode: 'ERROR', statusMessage: error.message });
     expect(span.events.map((event) => event.name)).toEqual(['a', 'exception']);
   });
 
   it('leaves the span of the reader alone: what the reader does between two steps is not inside', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { t, telemetry, flushed } = auditedTelemetry();
     await telemetry.span('reader', { tenantId: 'acme' }, async () => {
       for await (const token of telemetry.span('answer', () => answer(['a', 'b']))) {
         telemetry.span(`shows ${token}`, () => undefined);
       }
     });
-    const received = await flushed();
-    const reader = received.named('reader').spanId;
-    expect(['answer', 'shows a', 'shows b'].map((name) => received.named(name).parentSpanId)).toEqual(
+    await flushed();
+    const reader = t.findSpan('reader').spanId;
+    expect(['answer', 'shows a', 'shows b'].map((name) => t.findSpan(name).parentSpanId)).toEqual(
       Array(3).fill(reader),
     );
   });
 
   it('with synchronous export, the last step waits for the backend', async () => {
-    const { telemetry, received } = memoryTelemetry({ batchConfig: { useSyncExport: true } });
+    const { telemetry, target } = auditedTelemetry({ batchConfig: { useSyncExport: true } });
     for await (const _token of telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a'])));
-    expect(received.spans.map((span) => span.name)).toEqual(['answer']);
+    expect(target.spans.map(({ span }) => span.name)).toEqual(['answer']);
   });
 
   it('that nobody iterates any more ends when its generator is collected, and says so', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
-    const { telemetry, received } = memoryTelemetry();
+    const { t, telemetry, target } = auditedTelemetry();
     const abandon = async () => {
       await telemetry.span('answer', { tenantId: 'acme' }, () => answer(['a', 'b'])).next();
     };
@@ -112,8 +112,8 @@ describe('a span around an async generator', () => {
       async () => {
         collect();
         await telemetry.forceFlush(1000);
-        expect(received.spans.map((span) => span.name)).toEqual(['answer']);
-        expect(received.named('answer').events.map((event) => event.name)).toEqual(['a', 'iteration.abandoned']);
+        expect(target.spans.map(({ span }) => span.name)).toEqual(['answer']);
+        expect(t.findSpan('answer').events.map((event) => event.name)).toEqual(['a', 'iteration.abandoned']);
       },
       { timeout: 20_000, interval: 20 },
     );
@@ -123,27 +123,27 @@ describe('a span around an async generator', () => {
 
 describe('a span around a sync generator', () => {
   it('ends when the iteration ends, is broken off, or throws', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { t, telemetry, flushed } = auditedTelemetry();
     const options = { tenantId: 'acme' };
     expect([...telemetry.span('all', options, () => rows(2))]).toEqual([0, 1]);
     for (const row of telemetry.span('part', options, () => rows(9))) if (row === 1) break;
     expect(() => [...telemetry.span('failed', options, () => rows(1, error))]).toThrow(error);
-    const received = await flushed();
-    expect(received.spans.map((span) => [span.name, span.status.code, span.events.length])).toEqual([
-      ['all', 0, 2],
-      ['part', 0, 2],
-      ['failed', 2, 2],
+    await flushed();
+    expect(t.spans.map((span) => [span.name, span.statusCode, span.events.length])).toEqual([
+      ['all', 'UNSET', 2],
+      ['part', 'UNSET', 2],
+      ['failed', 'ERROR', 2],
     ]);
   });
 
   it('delegated to by yield* is covered as well', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const both = function* () {
       const result: string = yield* telemetry.span('inner', { tenantId: 'acme' }, () => rows(2));
       yield result;
     };
     expect([...both()]).toEqual([0, 1, 'all']);
-    expect((await flushed()).named('inner').events).toHaveLength(2);
+    expect((await flushed()).findSpan('inner').events).toHaveLength(2);
   });
 });
 
@@ -199,7 +199,7 @@ describe('who iterates sees no difference', () => {
   it('of a sync generator, whatever is called in whatever order; its span ends once, when the generator has', async () => {
     await fc.assert(
       fc.asyncProperty(scripts, calls, async (script, sequence) => {
-        const { telemetry, flushed } = memoryTelemetry();
+        const { telemetry, flushed } = auditedTelemetry();
         const plain = sync(script);
         const watched = telemetry.span('watched', { tenantId: 'acme' }, () => sync(script));
         let isOver = false;
@@ -218,7 +218,7 @@ describe('who iterates sees no difference', () => {
   it('of an async generator, also when calls do not wait for each other', async () => {
     await fc.assert(
       fc.asyncProperty(scripts, calls, async (script, sequence) => {
-        const { telemetry, flushed } = memoryTelemetry();
+        const { telemetry, flushed } = auditedTelemetry();
         const plain = async(script);
         const watched = telemetry.span('watched', { tenantId: 'acme' }, () => async(script));
         const expected = await Promise.allSettled(sequence.map(([method, value]) => plain[method](value as never)));
@@ -234,29 +234,29 @@ describe('who iterates sees no difference', () => {
 
 describe('helpers and wrapped functions', () => {
   it('record the latency of the whole iteration', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const stream = searchSpan({ telemetry, tenantId: 'acme', query: 'cats' }, () => answer(['a']));
     await stream.next();
     const before = performance.now();
     while (performance.now() - before < 3);
     await stream.next();
-    const span = (await flushed()).named('search_service.search');
-    expect(span.attributes.get('latency_ms')).toBeGreaterThanOrEqual(3);
+    const span = (await flushed()).findSpan('search_service.search');
+    expect(span.attributes['latency_ms']).toBeGreaterThanOrEqual(3);
   });
 
   it('cover a generator function wrapped by withTelemetry, arguments and all', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const traced = withTelemetry('llm.answer', { telemetry, tenantId: () => 'acme' }, answer);
     const tokens: string[] = [];
     for await (const token of traced(['a', 'b'])) tokens.push(token);
     expect(tokens).toEqual(['a', 'b']);
-    expect((await flushed()).named('llm.answer').events).toHaveLength(2);
+    expect((await flushed()).findSpan('llm.answer').events).toHaveLength(2);
   });
 });
 
 describe('what is no generator', () => {
   it('ends its span at once and comes back untouched: lists, maps, their iterators, streams, frozen and revoked objects', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const revoked = Proxy.revocable({}, {});
     revoked.revoke();
     const trap = {

@@ -19,7 +19,7 @@ import { createTestTelemetry } from '@cogniverse/foundation/telemetry/testing';
 import { trace } from '@opentelemetry/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 
 /** On every span; and the one double that is measured. */
 const DEFAULTS = { 'tenant.id': 'acme', 'service.name': 'video-search', environment: 'development' };
@@ -181,17 +181,19 @@ const endings = [
 
 describe.each(rows)('$helper with $given', ({ run, name, measured, attributes }) => {
   it.each(endings)('records name, kind, every attribute and its type, and $ending', async ({ fn, code, events }) => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, target, flushed } = auditedTelemetry();
     try {
       expect(await run(telemetry, fn)).toBe(7);
     } catch (error) {
       expect(error).toEqual(new Error('gone'));
     }
-    const { spans } = await flushed();
-    expect(spans.map((span) => [span.name, span.kind, span.status.code])).toEqual([[name, INTERNAL, code]]);
-    expect(Object.fromEntries(spans[0]!.attributes)).toEqual({ ...DEFAULTS, ...attributes, [measured]: MILLIS });
-    expect(spans[0]!.attributes.get(measured)).toBeGreaterThanOrEqual(0);
-    expect(spans[0]!.events.map((event) => event.name)).toEqual(events);
+    await flushed();
+    const [span, ...others] = target.spans.map((received) => received.span);
+    expect(others).toEqual([]);
+    expect([span!.name, span!.kind, span!.status.code]).toEqual([name, INTERNAL, code]);
+    expect(Object.fromEntries(span!.attributes)).toEqual({ ...DEFAULTS, ...attributes, [measured]: MILLIS });
+    expect(span!.attributes.get(measured)).toBeGreaterThanOrEqual(0);
+    expect(span!.events.map((event) => event.name)).toEqual(events);
   });
 });
 
@@ -203,7 +205,7 @@ describe('component of each helper, as the levels see it', () => {
     ['verbose', ['search_service.search', 'encoder.x.encode', 'search.execute']],
   ];
   it.each(levels)('%s records %j', async (level, names) => {
-    const { telemetry, flushed } = memoryTelemetry({ level });
+    const { telemetry, flushed } = auditedTelemetry({ level });
     const common = { telemetry, tenantId: 'acme' };
     expect(searchSpan({ ...common, query: 'cats' }, () => 1)).toBe(1);
     expect(encodeSpan({ ...common, encoderType: 'X' }, () => 2)).toBe(2);
@@ -239,9 +241,9 @@ describe('addSearchResultsToSpan', () => {
     },
   ];
   it.each(table)('of $given', async ({ results, attributes, top3 }) => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, delivered } = auditedTelemetry();
     telemetry.span('s', { tenantId: 'acme' }, (span) => addSearchResultsToSpan(span, results));
-    const span = (await flushed()).named('s');
+    const span = await delivered('s');
     expect(Object.fromEntries(span.attributes)).toEqual({ ...DEFAULTS, ...attributes });
     const events = span.events.map((event) => [event.name, Object.fromEntries(event.attributes)]);
     expect(events).toEqual(top3 === undefined ? [] : [['search_results', { top_3: top3 }]]);
@@ -292,9 +294,9 @@ describe('addEmbeddingDetailsToSpan', () => {
     },
   ];
   it.each(table)('of $given', async ({ embeddings, attributes }) => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, delivered } = auditedTelemetry();
     telemetry.span('s', { tenantId: 'acme' }, (span) => addEmbeddingDetailsToSpan(span, embeddings));
-    expect(Object.fromEntries((await flushed()).named('s').attributes)).toEqual({ ...DEFAULTS, ...attributes });
+    expect(Object.fromEntries((await delivered('s')).attributes)).toEqual({ ...DEFAULTS, ...attributes });
   });
 });
 

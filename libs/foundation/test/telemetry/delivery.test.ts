@@ -11,12 +11,12 @@ import {
   startScriptedBackend,
 } from '@cogniverse/foundation/telemetry/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 
 describe('synchronous export', () => {
   it('settles span() after the backend has answered, also when the callback failed', async () => {
     let answer!: (result: typeof SENT) => void;
-    const { telemetry, received } = memoryTelemetry(
+    const { telemetry, target } = auditedTelemetry(
       { batchConfig: { useSyncExport: true } },
       {},
       {
@@ -46,13 +46,13 @@ describe('synchronous export', () => {
       answer(SENT);
       expect(await outcome).toBe(fail ? error : 42);
     }
-    expect(received.spans).toHaveLength(2);
+    expect(target.spans).toHaveLength(2);
     expect(telemetry.audit()).toBeNull();
   });
 
   it('never hangs on a dead backend: 5 s at most', async () => {
     const clock = new ManualClock();
-    const { telemetry } = memoryTelemetry(
+    const { telemetry } = auditedTelemetry(
       { batchConfig: { useSyncExport: true } },
       { clock },
       { respond: () => new Promise(() => undefined) },
@@ -71,10 +71,10 @@ describe('synchronous export', () => {
   });
 
   it('has the export of a synchronous callback under way when span() returns', async () => {
-    const { telemetry, received } = memoryTelemetry({ batchConfig: { useSyncExport: true } });
+    const { telemetry, target } = auditedTelemetry({ batchConfig: { useSyncExport: true } });
     telemetry.span('x', { tenantId: 'acme' }, () => undefined);
     expect(await telemetry.forceFlush(1000)).toBe(true);
-    expect(received.spans).toHaveLength(1);
+    expect(target.spans).toHaveLength(1);
   });
 });
 
@@ -84,7 +84,7 @@ describe('dropOnQueueFull: false', () => {
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const { telemetry, flushed } = memoryTelemetry(
+    const { telemetry, flushed } = auditedTelemetry(
       { batchConfig: { dropOnQueueFull: false, maxQueueSize: 4, maxExportBatchSize: 4, maxRequestsInFlight: 1 } },
       {},
       {
@@ -110,11 +110,12 @@ describe('dropOnQueueFull: false', () => {
   });
 
   it("drops beyond the queue's bound where it is left on", async () => {
-    const { telemetry, flushed } = memoryTelemetry({
+    const { telemetry } = auditedTelemetry({
       batchConfig: { maxQueueSize: 4, maxExportBatchSize: 4, maxRequestsInFlight: 1 },
     });
     for (let index = 0; index < 20; index += 1) telemetry.span('sync', { tenantId: 'acme' }, () => undefined);
-    await flushed();
+    expect(await telemetry.forceFlush(5000)).toBe(true);
+    expect(telemetry.audit()).toBeNull();
     const { exported, dropped } = telemetry.getStats().export.total;
     expect(exported + dropped['queue_full']!).toBe(20);
     expect(dropped['queue_full']).toBeGreaterThan(0);
@@ -123,7 +124,7 @@ describe('dropOnQueueFull: false', () => {
 
 describe('forceFlush()', () => {
   it('is true only if everything that ended before it was exported', async () => {
-    const { telemetry } = memoryTelemetry(
+    const { telemetry } = auditedTelemetry(
       {},
       {},
       { respond: () => ({ status: 'failed', reason: 'http_400', error: new Error('no') }) },
@@ -132,7 +133,7 @@ describe('forceFlush()', () => {
     telemetry.span('x', { tenantId: 'acme' }, () => undefined);
     expect(await telemetry.forceFlush(1000)).toBe(false);
     expect(telemetry.getStats().export.total.dropped).toEqual({ http_400: 1 });
-    const held = memoryTelemetry();
+    const held = auditedTelemetry();
     const library = held.telemetry.tracerProvider.getTracer('http');
     library.startActiveSpan('inbound', () => library.startSpan('held').end());
     expect(await held.telemetry.forceFlush(1000)).toBe(false);
@@ -195,7 +196,7 @@ describe('registerProject()', () => {
   });
 
   it('refuses a name that another tenant has, and an endpoint that cannot work', () => {
-    const { telemetry } = memoryTelemetry();
+    const { telemetry } = auditedTelemetry();
     telemetry.registerProject({ tenantId: 'a-b', projectName: 'c' });
     expect(() => telemetry.registerProject({ tenantId: 'a', projectName: 'b-c' })).toThrow(ProjectCollisionError);
     expect(() => telemetry.registerProject({ tenantId: 'a', projectName: 'x', otlpEndpoint: 'ftp://x' })).toThrow(

@@ -14,7 +14,7 @@ import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 
 const LIMITS = {
   attributeCountLimit: 4,
@@ -175,11 +175,12 @@ describe('a span', () => {
         run(provider.getTracer('scope', '1.0'), one);
         const theirs = decodeTraces(ProtobufTraceSerializer.serializeRequest(exporter.getFinishedSpans())!);
 
-        const { telemetry, flushed } = memoryTelemetry({ ...LIMITS, trustRemoteContext: true });
+        const { telemetry, target, flushed } = auditedTelemetry({ ...LIMITS, trustRemoteContext: true });
         telemetry.withTenant('acme', () => undefined);
         const tracer = telemetry.getTracer('acme')!;
         run(tracer, one);
-        const ours = (await flushed()).target.spans.map(({ span }) => span);
+        await flushed();
+        const ours = target.spans.map(({ span }) => span);
 
         const expected = theirs.resourceSpans[0]!.scopeSpans[0]!.spans;
         expect(ours.map(comparable)).toEqual(expected.map(comparable));

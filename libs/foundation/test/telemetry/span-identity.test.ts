@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { TelemetryContext } from '../../dist/telemetry/context-keys.js';
 import { RandomIdGenerator, SpanClock } from '../../dist/telemetry/span-identity.js';
-import { memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 
 describe('ids', () => {
   it("are of OpenTelemetry's form, and distinct", () => {
@@ -30,10 +30,10 @@ describe('ids', () => {
         return next.toString(16).padStart(16, '0');
       },
     };
-    const { telemetry, flushed } = memoryTelemetry({}, { idGenerator });
+    const { t, telemetry, flushed } = auditedTelemetry({}, { idGenerator });
     telemetry.span('x', { tenantId: 'acme' }, () => telemetry.span('y', () => undefined));
-    const received = await flushed();
-    expect(received.named('y')).toMatchObject({
+    await flushed();
+    expect(t.findSpan('y')).toMatchObject({
       traceId: 'a'.repeat(32),
       spanId: '0000000000000002',
       parentSpanId: '0000000000000001',
@@ -64,7 +64,7 @@ describe('times', () => {
 
   it('never run backwards within a trace, however the wall clock jumps; the next trace follows it', async () => {
     const clock = new ManualClock({ startWallMillis: 1_700_000_000_000 });
-    const { telemetry, received } = memoryTelemetry({}, { clock });
+    const { t, telemetry } = auditedTelemetry({}, { clock });
     const outer = telemetry.startSpan('outer', { tenantId: 'acme' });
     await clock.advance(10);
     clock.wallOffset -= 3_600_000;
@@ -74,11 +74,11 @@ describe('times', () => {
     outer.end();
     telemetry.startSpan('ends before it starts', { tenantId: 'acme' }).end(1);
     await clock.advance(1000);
-    const [outerSpan, inner, next] = ['outer', 'inner', 'next'].map((name) => received.named(name));
+    const [outerSpan, inner, next] = ['outer', 'inner', 'next'].map((name) => t.findSpan(name));
     expect(outerSpan!.endTimeUnixNano - outerSpan!.startTimeUnixNano).toBe(20_000_000n);
     expect(inner!.startTimeUnixNano - outerSpan!.startTimeUnixNano).toBe(10_000_000n);
     expect(next!.startTimeUnixNano).toBe(outerSpan!.startTimeUnixNano + 10_000_000n - 3_600_000_000_000n);
-    const backwards = received.named('ends before it starts');
+    const backwards = t.findSpan('ends before it starts');
     expect(backwards.endTimeUnixNano).toBe(backwards.startTimeUnixNano);
     expect(telemetry.audit()).toBeNull();
   });
@@ -106,7 +106,7 @@ describe('the context', () => {
   });
 
   it('builds no chain where each span starts in the one before', () => {
-    const { telemetry } = memoryTelemetry();
+    const { telemetry } = auditedTelemetry();
     let current = context.active();
     for (let index = 0; index < 10_000; index += 1) {
       context.with(current, () =>
@@ -125,7 +125,7 @@ describe('two managers in one process', () => {
   afterEach(() => TelemetryManager.reset());
 
   it('each record to their own backend; a tenant in the context holds for both', async () => {
-    const [one, two] = [memoryTelemetry(), memoryTelemetry({ serviceName: 'other' })];
+    const [one, two] = [auditedTelemetry(), auditedTelemetry({ serviceName: 'other' })];
     one.telemetry.withTenant('acme', () => {
       two.telemetry.span('in two', (outer) => {
         one.telemetry.span('in one', () => undefined);
@@ -133,10 +133,10 @@ describe('two managers in one process', () => {
       });
     });
     const [inOne, inTwo] = [(await one.flushed()).spans, (await two.flushed()).spans];
-    expect(inOne.map((span) => [span.name, span.tenant, span.project])).toEqual([
+    expect(inOne.map((span) => [span.name, span.tenantId, span.project])).toEqual([
       ['in one', 'acme', 'cogniverse-acme-video-search'],
     ]);
-    expect(inTwo.map((span) => [span.name, span.tenant, span.project])).toEqual([
+    expect(inTwo.map((span) => [span.name, span.tenantId, span.project])).toEqual([
       ['in two', 'acme', 'cogniverse-acme-other'],
     ]);
   });

@@ -5,7 +5,7 @@ import { context, type Span, trace } from '@opentelemetry/api';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Span as InternalSpan } from '../../dist/telemetry/span.js';
-import { type FlatSpan, memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 
 const TENANTS = ['acme', 'globex', 'initech', 'bad/id'];
 
@@ -117,32 +117,35 @@ it('no trace, parent, link or session of one tenant is ever in a span of another
       fc.array(tree, { minLength: 1, maxLength: 5 }),
       fc.constantFrom(1, 2, 100),
       async (program, maxCachedTenants) => {
-        const { telemetry, flushed } = memoryTelemetry({ maxCachedTenants, maxHeldSpans: 5 });
+        const { t, telemetry, target, flushed } = auditedTelemetry({ maxCachedTenants, maxHeldSpans: 5 });
         const run = new Run(telemetry);
         await run.all(program);
-        const { spans } = await flushed();
+        await flushed();
+        expect(target.spans).toHaveLength(t.spans.length);
         // Of every span, also of those that were dropped; undefined: it never had a tenant.
         const tenantOfSpan = new Map(
           run.spans.map((span) => [span.spanContext().spanId, (span as InternalSpan).project?.tenantId]),
         );
         const tenantOfTrace = new Map<string, string>();
-        for (const span of spans) {
-          const of = (other: FlatSpan | string | undefined) => expect(other ?? span.tenant).toBe(span.tenant);
+        for (const span of t.spans) {
+          const tenantId = span.tenantId!;
+          const of = (other: string | undefined) => expect(other ?? tenantId).toBe(tenantId);
           of(tenantOfTrace.get(span.traceId));
-          tenantOfTrace.set(span.traceId, span.tenant);
-          of(tenantOfSpan.get(span.parentSpanId));
+          tenantOfTrace.set(span.traceId, tenantId);
+          of(tenantOfSpan.get(span.parentSpanId ?? ''));
           expect(span.parentSpanId).not.toBe(span.spanId);
           for (const link of span.links) of(tenantOfSpan.get(link.spanId));
-          expect(span.project.startsWith(`cogniverse-${span.tenant}`)).toBe(true);
-          expect(span.resource.attributes.get('tenant.id')).toBe(span.tenant);
-          const session = span.attributes.get('session.id');
+          expect(span.project.startsWith(`cogniverse-${tenantId}`)).toBe(true);
+          expect(span.attributes['tenant.id']).toBe(tenantId);
+          expect(span.resource['tenant.id']).toBe(tenantId);
+          const session = span.attributes['session.id'];
           if (session !== undefined && session !== 'session of undefined')
-            expect(session).toBe(`session of ${span.tenant}`);
+            expect(session).toBe(`session of ${tenantId}`);
           const named = /of (\S+)$/.exec(span.name)![1]!;
-          if (named !== 'undefined' && !/^(library|inbound)/.test(span.name)) expect(span.tenant).toBe(named);
+          if (named !== 'undefined' && !/^(library|inbound)/.test(span.name)) expect(tenantId).toBe(named);
         }
         const { total } = telemetry.getStats().export;
-        expect(total).toMatchObject({ started: total.ended, held: 0, exported: spans.length });
+        expect(total).toMatchObject({ started: total.ended, held: 0, exported: t.spans.length });
         expect(Object.keys(total.dropped).filter((reason) => !['invalid', 'no_tenant'].includes(reason))).toEqual([]);
       },
     ),

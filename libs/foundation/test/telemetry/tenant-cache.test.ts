@@ -2,7 +2,7 @@
 import { createTelemetry, type Telemetry, TelemetryConfig } from '@cogniverse/foundation/telemetry';
 import { ManualClock, startScriptedBackend } from '@cogniverse/foundation/telemetry/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 import { runProgram } from './run-program.js';
 
 interface Workload {
@@ -36,7 +36,7 @@ describe('the least recently used tenant leaves first', () => {
       telemetry.withTenant('a', () => telemetry.tracerProvider.getTracer('lib').startSpan('x').end()),
   };
   it.each(Object.entries(renewals))('and %s renews', (_name, renew) => {
-    const { telemetry } = memoryTelemetry({ maxCachedTenants: 2 });
+    const { telemetry } = auditedTelemetry({ maxCachedTenants: 2 });
     use(telemetry, 'a', 'b');
     renew(telemetry);
     use(telemetry, 'c');
@@ -46,7 +46,7 @@ describe('the least recently used tenant leaves first', () => {
   });
 
   it('a call that starts no span renews nothing', () => {
-    const { telemetry } = memoryTelemetry({ maxCachedTenants: 2 });
+    const { telemetry } = auditedTelemetry({ maxCachedTenants: 2 });
     use(telemetry, 'a', 'b');
     telemetry.withTenant('a', () => undefined);
     telemetry.getTracer('a', 'video-search');
@@ -56,7 +56,7 @@ describe('the least recently used tenant leaves first', () => {
 
   it('and tenants unused for longer than the time limit leave without one', async () => {
     const clock = new ManualClock();
-    const { telemetry } = memoryTelemetry({ tenantCacheTtlSeconds: 60 }, { clock });
+    const { telemetry } = auditedTelemetry({ tenantCacheTtlSeconds: 60 }, { clock });
     use(telemetry, 'idle', 'busy');
     for (let minute = 0; minute < 5; minute += 1) {
       await clock.advance(30_000);
@@ -69,7 +69,7 @@ describe('the least recently used tenant leaves first', () => {
 });
 
 it('counts each span that has a tenant once: a hit, or a miss if it is the first in a project that was not live', () => {
-  const { telemetry } = memoryTelemetry();
+  const { telemetry } = auditedTelemetry();
   const counted = (): number[] => {
     const { cacheHits, cacheMisses } = telemetry.getStats();
     return [cacheHits, cacheMisses];
@@ -99,7 +99,7 @@ describe('the hit rate of 1,000 tenants, four spans a request', () => {
     const requests = workload.zipfRequests({ tenants: 1000, exponent, requests: 10_000, seed: 7 });
     const sufficient = workload.smallestSizeFor(requests, 0.95, 1000);
     for (const maxCachedTenants of [new TelemetryConfig().maxCachedTenants, sufficient]) {
-      const { telemetry } = memoryTelemetry({ maxCachedTenants });
+      const { telemetry } = auditedTelemetry({ maxCachedTenants });
       const simulated = workload.simulatedHitRate(requests, maxCachedTenants);
       const measured = await workload.measuredHitRate(telemetry, requests);
       expect(Math.abs(measured - simulated)).toBeLessThan(0.01);

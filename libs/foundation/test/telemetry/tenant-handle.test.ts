@@ -14,12 +14,12 @@ import {
 import { ManualClock, SENT, startScriptedBackend } from '@cogniverse/foundation/telemetry/testing';
 import { trace } from '@opentelemetry/api';
 import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest';
+import { auditedTelemetry } from './audited-telemetry.js';
 import { asProvider, BareProvider } from './bare-provider.js';
-import { memoryTelemetry } from './memory-telemetry.js';
 
 describe('tenant(id)', () => {
   it('binds span, sessionSpan, session, startSpan, run and getTracer to its tenant and project', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { t, telemetry, flushed } = auditedTelemetry();
     const acme = telemetry.tenant('acme', { projectName: 'search' });
     expect(acme).toMatchObject({ tenantId: 'acme', projectName: 'search' });
     telemetry.withTenant('globex', () => {
@@ -31,25 +31,27 @@ describe('tenant(id)', () => {
       acme.run(() => telemetry.span('run', () => undefined));
       acme.getTracer()!.startSpan('getTracer').end();
     });
-    const received = await flushed();
+    await flushed();
     const names = 'inside,span,span with options,sessionSpan,session,startSpan,run,getTracer';
-    expect(received.inProject('cogniverse-acme-search')).toEqual(names.split(','));
-    expect(new Set(received.spans.map(({ tenant }) => tenant))).toEqual(new Set(['acme']));
-    expect(received.named('sessionSpan').attributes.get('session.id')).toBe('s1');
-    expect(received.named('session').attributes.get('session.id')).toBe('s2');
+    expect(t.findSpans(({ project }) => project === 'cogniverse-acme-search').map(({ name }) => name)).toEqual(
+      names.split(','),
+    );
+    expect(new Set(t.spans.map(({ tenantId }) => tenantId))).toEqual(new Set(['acme']));
+    expect(t.findSpan('sessionSpan').attributes['session.id']).toBe('s1');
+    expect(t.findSpan('session').attributes['session.id']).toBe('s2');
   });
 
   it('goes to the project of a call that names one, and to the tenant as a whole for none', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { t, telemetry, flushed } = auditedTelemetry();
     telemetry.tenant('acme', { projectName: 'search' }).span('x', { projectName: 'billing' }, () => undefined);
     telemetry.tenant('acme').span('y', () => undefined);
-    const received = await flushed();
-    expect(received.named('x').project).toBe('cogniverse-acme-billing');
-    expect(received.named('y').project).toBe('cogniverse-acme-video-search');
+    await flushed();
+    expect(t.findSpan('x').project).toBe('cogniverse-acme-billing');
+    expect(t.findSpan('y').project).toBe('cogniverse-acme-video-search');
   });
 
   it('refuses names that cannot be used, or that are those of another tenant', () => {
-    const { telemetry } = memoryTelemetry();
+    const { telemetry } = auditedTelemetry();
     telemetry.tenant('a-b', { projectName: 'c' }).span('x', () => undefined);
     expect(() => telemetry.tenant('a/b')).toThrow(InvalidNameError);
     expect(() => telemetry.tenant('acme', { projectName: 'a/b' })).toThrow(InvalidNameError);
@@ -59,7 +61,7 @@ describe('tenant(id)', () => {
   it("gives the provider of the tenant's project", async () => {
     const registry = new ProviderRegistry();
     registry.register('memory', () => asProvider(new BareProvider()));
-    const { telemetry } = memoryTelemetry({ provider: 'memory' }, { registry });
+    const { telemetry } = auditedTelemetry({ provider: 'memory' }, { registry });
     const provider = (await telemetry.tenant('acme', { projectName: 'search' }).provider()) as unknown as BareProvider;
     expect(provider.config).toMatchObject({ tenantId: 'acme', projectName: 'cogniverse-acme-search' });
     expect(await telemetry.getProvider('acme', 'search')).toBe(provider);
@@ -68,7 +70,7 @@ describe('tenant(id)', () => {
 
 describe('the types of a handle', () => {
   it('make it impossible to name another tenant, also through a variable', () => {
-    const { telemetry } = memoryTelemetry();
+    const { telemetry } = auditedTelemetry();
     const acme = telemetry.tenant('acme');
     const named = { tenantId: 'globex', attributes: {} };
     const forManager: SpanOptions = { attributes: {} };
@@ -106,7 +108,7 @@ describe('the types of a handle', () => {
   });
 
   it('and a caller without types cannot either', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const acme = telemetry.tenant('acme');
     const options = { tenantId: 'globex', sessionId: 's' } as never;
     acme.span('span', options, () => undefined);
@@ -115,7 +117,7 @@ describe('the types of a handle', () => {
     acme.startSpan('startSpan', options).end();
     await expect(acme.score(options)).rejects.toMatchObject({ code: 'tenant_mismatch' });
     const { spans } = await flushed();
-    expect(spans.map(({ name, tenant }) => `${name} ${tenant}`)).toEqual([
+    expect(spans.map(({ name, tenantId }) => `${name} ${tenantId}`)).toEqual([
       'span acme',
       'sessionSpan acme',
       'session acme',
@@ -127,7 +129,7 @@ describe('the types of a handle', () => {
 describe('flush()', () => {
   it('is true only if every span of the tenant that ended before the call was exported', async () => {
     const answers: ((taken: boolean) => void)[] = [];
-    const { telemetry } = memoryTelemetry(
+    const { telemetry } = auditedTelemetry(
       { batchConfig: { maxExportBatchSize: 1 } },
       {},
       {
@@ -158,7 +160,7 @@ describe('flush()', () => {
 
   it('takes the time given at most', async () => {
     const clock = new ManualClock();
-    const { telemetry } = memoryTelemetry({}, { clock }, { respond: () => new Promise(() => undefined) });
+    const { telemetry } = auditedTelemetry({}, { clock }, { respond: () => new Promise(() => undefined) });
     const acme = telemetry.tenant('acme');
     acme.span('x', () => undefined);
     let result: boolean | undefined;
@@ -211,8 +213,8 @@ describe('flush()', () => {
   it("waits for the tenant's own project while its destination is still being opened, and for no other's", async () => {
     const opened = new Map<string, () => void>();
     const registry = new ProviderRegistry();
-    const { received } = memoryTelemetry();
-    registry.register('slow', () => asProvider(new SlowProvider(opened, received.target)));
+    const { target } = auditedTelemetry();
+    registry.register('slow', () => asProvider(new SlowProvider(opened, target)));
     const telemetry = createTelemetry(
       { provider: 'slow', flushOnExit: false },
       { environment: {}, registry, logger: { warn: () => undefined } },
@@ -231,7 +233,7 @@ describe('flush()', () => {
     expect(done).toBe(false);
     opened.get('acme')!();
     expect(await flushed).toBe(true);
-    expect(received.spans.map(({ name }) => name)).toEqual(['of acme']);
+    expect(target.spans.map(({ span }) => span.name)).toEqual(['of acme']);
     opened.get('globex')!();
     expect(await globex.flush()).toBe(true);
     expect(telemetry.audit()).toBeNull();
@@ -257,16 +259,14 @@ describe('flush()', () => {
   });
 
   it('covers projects that were evicted, and every project of the tenant', async () => {
-    const { telemetry, received } = memoryTelemetry({ maxCachedTenants: 1 });
+    const { telemetry, target } = auditedTelemetry({ maxCachedTenants: 1 });
     const open = telemetry.startSpan('open', { tenantId: 'acme' });
     telemetry.span('a', { tenantId: 'acme', projectName: 'one' }, () => undefined);
     telemetry.span('b', { tenantId: 'acme', projectName: 'two' }, () => undefined);
     telemetry.span('other', { tenantId: 'globex' }, () => undefined);
     open.end();
     expect(await telemetry.tenant('acme', { projectName: 'one' }).flush()).toBe(true);
-    expect(received.spans.filter(({ tenant }) => tenant === 'acme').map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['a', 'b', 'open']),
-    );
+    expect(target.spans.map(({ span }) => span.name)).toEqual(expect.arrayContaining(['a', 'b', 'open']));
   });
 });
 
@@ -293,6 +293,6 @@ async function answered(answers: readonly unknown[], count: number): Promise<voi
 }
 
 it('takes the active span from the handle like any other', () => {
-  const { telemetry } = memoryTelemetry();
+  const { telemetry } = auditedTelemetry();
   telemetry.tenant('acme').span('x', (span) => expect(trace.getActiveSpan()).toBe(span));
 });

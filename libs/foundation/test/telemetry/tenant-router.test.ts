@@ -4,7 +4,7 @@ import { MissingTenantError } from '@cogniverse/foundation/telemetry';
 import { ManualClock } from '@cogniverse/foundation/telemetry/testing';
 import { context, ROOT_CONTEXT, type SpanContext, trace } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
-import { memoryTelemetry } from './memory-telemetry.js';
+import { auditedTelemetry } from './audited-telemetry.js';
 
 const REMOTE: SpanContext = {
   traceId: '0af7651916cd43dd8448eb211c80319c',
@@ -16,7 +16,7 @@ const INBOUND = 'inbound';
 
 describe('the tenant of a span', () => {
   it("is the call's, else the bound tracer's, else the ambient one, else the parent's", async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { t, telemetry, flushed } = auditedTelemetry();
     const library = telemetry.tracerProvider.getTracer('library');
     telemetry.withTenant('ambient', () => {
       telemetry.span('by call', { tenantId: 'called' }, () => undefined);
@@ -27,8 +27,8 @@ describe('the tenant of a span', () => {
     library.startSpan('by parent', {}, trace.setSpan(ROOT_CONTEXT, parent)).end();
     telemetry.startSpan('by parent option', { parent }).end();
     parent.end();
-    const received = await flushed();
-    expect(Object.fromEntries(received.spans.map((span) => [span.name, span.tenant]))).toEqual({
+    await flushed();
+    expect(Object.fromEntries(t.spans.map((span) => [span.name, span.tenantId]))).toEqual({
       'by call': 'called',
       'by tracer': 'bound',
       'by ambience': 'ambient',
@@ -39,7 +39,7 @@ describe('the tenant of a span', () => {
   });
 
   it('cannot be claimed by an attribute', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     telemetry.span(
       'honest',
       { tenantId: 'acme', attributes: { 'tenant.id': 'globex', 'service.name': 'mine' } },
@@ -47,8 +47,8 @@ describe('the tenant of a span', () => {
         span.setAttribute('tenant.id', 'globex');
       },
     );
-    const { attributes } = (await flushed()).named('honest');
-    expect(Object.fromEntries(attributes)).toEqual({
+    const { attributes } = (await flushed()).findSpan('honest');
+    expect(attributes).toEqual({
       'service.name': 'mine',
       'tenant.id': 'acme',
       environment: 'development',
@@ -56,7 +56,7 @@ describe('the tenant of a span', () => {
   });
 
   it('is never that of whoever ran before: code that lost its context gets an error', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const emitter = new EventEmitter();
     let pooled: (() => unknown) | undefined;
     emitter.on('job', () => {
@@ -74,7 +74,7 @@ describe('the tenant of a span', () => {
 
 describe('a span started in the context of another tenant', () => {
   it('begins a new trace: no trace id, parent or link of the other is sent', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { t, telemetry, flushed, delivered } = auditedTelemetry();
     telemetry.span('a', { tenantId: 'acme' }, (a) => {
       telemetry.span('b', { tenantId: 'globex', links: [{ context: a.spanContext() }] }, (b) => {
         b.addLink({ context: a.spanContext() });
@@ -84,20 +84,20 @@ describe('a span started in the context of another tenant', () => {
       const foreign = telemetry.startSpan('explicit', { tenantId: 'globex', parent: a });
       foreign.end();
     });
-    const received = await flushed();
-    const a = received.named('a');
+    await flushed();
+    const a = t.findSpan('a');
     for (const name of ['b', 'a again', 'library', 'explicit']) {
-      const span = received.named(name);
-      expect(span.parentSpanId).toBe('');
+      const span = t.findSpan(name);
+      expect(span.parentSpanId).toBeUndefined();
       expect(span.traceId).not.toBe(a.traceId);
       expect(span.links).toEqual([]);
     }
-    expect(received.named('b').droppedLinksCount).toBe(2);
+    expect((await delivered('b')).droppedLinksCount).toBe(2);
   });
 
   it('keeps links within one tenant, and trusts foreign ones only as it trusts remote parents', async () => {
-    const trusting = memoryTelemetry({ trustRemoteContext: true });
-    const strict = memoryTelemetry();
+    const trusting = auditedTelemetry({ trustRemoteContext: true });
+    const strict = auditedTelemetry();
     for (const { telemetry } of [trusting, strict]) {
       const first = telemetry.startSpan('first', { tenantId: 'acme' });
       telemetry
@@ -108,10 +108,7 @@ describe('a span started in the context of another tenant', () => {
         .end();
       first.end();
     }
-    const [inTrusting, inStrict] = [
-      (await trusting.flushed()).named('second'),
-      (await strict.flushed()).named('second'),
-    ];
+    const [inTrusting, inStrict] = [await trusting.delivered('second'), await strict.delivered('second')];
     expect(inTrusting.links.map((link) => link.traceId)).toContain(REMOTE.traceId);
     expect(inStrict.links).toHaveLength(1);
     expect(inStrict.links[0]).toMatchObject({ attributes: new Map([['why', 'batch']]), flags: 0x101 });
@@ -120,10 +117,10 @@ describe('a span started in the context of another tenant', () => {
 
   it('continues a remote trace only where the host trusts it', async () => {
     const start = async (config: object, options: object) => {
-      const { telemetry, flushed } = memoryTelemetry(config, options);
+      const { telemetry, delivered } = auditedTelemetry(config, options);
       const inbound = trace.setSpan(ROOT_CONTEXT, trace.wrapSpanContext(REMOTE));
       context.with(inbound, () => telemetry.span(INBOUND, { tenantId: 'acme' }, () => undefined));
-      return (await flushed()).named(INBOUND);
+      return delivered(INBOUND);
     };
     expect(await start({}, {})).toMatchObject({ parentSpanId: '' });
     expect(
@@ -144,7 +141,7 @@ describe('a span started in the context of another tenant', () => {
   });
 
   it('counts spans of a trusted trace that was not sampled, and sends none', async () => {
-    const { telemetry, flushed } = memoryTelemetry({ trustRemoteContext: true });
+    const { telemetry, flushed } = auditedTelemetry({ trustRemoteContext: true });
     const unsampled = trace.setSpan(ROOT_CONTEXT, trace.wrapSpanContext({ ...REMOTE, traceFlags: 0 }));
     context.with(unsampled, () =>
       telemetry.span('quiet', { tenantId: 'acme' }, (span) => {
@@ -160,7 +157,7 @@ describe('a span started in the context of another tenant', () => {
 describe('a span that starts before its tenant is known', () => {
   it('gets the tenant that withTenant() or span() brings, with what ended before, in one trace and project', async () => {
     for (const assign of ['withTenant', 'span'] as const) {
-      const { telemetry, flushed } = memoryTelemetry();
+      const { t, telemetry, flushed } = auditedTelemetry();
       const library = telemetry.tracerProvider.getTracer('http');
       library.startActiveSpan(INBOUND, (inbound) => {
         library.startSpan('middleware 1', { attributes: { 'service.name': 'mine', step: 1 } }).end();
@@ -174,31 +171,29 @@ describe('a span that starts before its tenant is known', () => {
         telemetry.span('another tenant', { tenantId: 'globex' }, () => undefined);
         inbound.end();
       });
-      const received = await flushed();
-      expect(received.inProject('cogniverse-acme-search').sort()).toEqual([
-        'handler',
-        INBOUND,
-        'middleware 1',
-        'middleware 2',
-      ]);
-      const acme = received.spans.filter((span) => span.tenant === 'acme');
+      await flushed();
+      expect(
+        t
+          .findSpans(({ project }) => project === 'cogniverse-acme-search')
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(['handler', INBOUND, 'middleware 1', 'middleware 2']);
+      const acme = t.spans.filter((span) => span.tenantId === 'acme');
       expect(new Set(acme.map((span) => span.traceId)).size).toBe(1);
-      expect(received.named('middleware 1').attributes).toEqual(
-        new Map<string, unknown>([
-          ['service.name', 'mine'],
-          ['step', 1n],
-          ['tenant.id', 'acme'],
-          ['environment', 'development'],
-        ]),
-      );
-      expect(received.named('another tenant').traceId).not.toBe(acme[0]!.traceId);
+      expect(t.findSpan('middleware 1').attributes).toEqual({
+        'service.name': 'mine',
+        step: 1,
+        'tenant.id': 'acme',
+        environment: 'development',
+      });
+      expect(t.findSpan('another tenant').traceId).not.toBe(acme[0]!.traceId);
       expect(telemetry.getStats().export.total).toMatchObject({ started: 6, ended: 6, exported: 6, held: 0 });
       expect(telemetry.getStats().export.tenants['acme']).toMatchObject({ started: 4, ended: 4 });
     }
   });
 
   it('keeps its links to spans of the tenant that it gets, and no others', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { t, telemetry, delivered } = auditedTelemetry();
     const [own, foreign] = ['acme', 'globex'].map((tenantId) => telemetry.startSpan(tenantId, { tenantId }));
     const library = telemetry.tracerProvider.getTracer('http');
     library.startActiveSpan(INBOUND, (inbound) => {
@@ -210,25 +205,24 @@ describe('a span that starts before its tenant is known', () => {
     });
     own!.end();
     foreign!.end();
-    const received = await flushed();
-    const { links, droppedLinksCount } = received.named('middleware');
-    expect(links.map((link) => link.spanId)).toEqual([received.named('acme').spanId]);
+    const { links, droppedLinksCount } = await delivered('middleware');
+    expect(links.map((link) => link.spanId)).toEqual([t.findSpan('acme').spanId]);
     expect(droppedLinksCount).toBe(1);
   });
 
   it('keeps the tenant once it has one', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     telemetry.tracerProvider.getTracer('http').startActiveSpan(INBOUND, (inbound) => {
       telemetry.withTenant('acme', () => undefined);
       telemetry.withTenant('globex', () => undefined);
       inbound.end();
     });
-    expect((await flushed()).named(INBOUND).tenant).toBe('acme');
+    expect((await flushed()).findSpan(INBOUND).tenantId).toBe('acme');
   });
 
   it('is dropped as no_tenant with what it held when it ends without one, or goes to the unassigned tenant', async () => {
     for (const unassignedTenant of [null, 'nobody']) {
-      const { telemetry, flushed } = memoryTelemetry({ unassignedTenant });
+      const { t, telemetry, flushed } = auditedTelemetry({ unassignedTenant });
       const library = telemetry.tracerProvider.getTracer('http');
       let late: ReturnType<typeof library.startSpan> | undefined;
       library.startActiveSpan(INBOUND, (inbound) => {
@@ -237,8 +231,8 @@ describe('a span that starts before its tenant is known', () => {
         inbound.end();
       });
       late!.end();
-      const received = await flushed();
-      expect(received.spans.map((span) => [span.name, span.tenant])).toEqual(
+      await flushed();
+      expect(t.spans.map((span) => [span.name, span.tenantId])).toEqual(
         unassignedTenant === null
           ? []
           : [
@@ -253,7 +247,7 @@ describe('a span that starts before its tenant is known', () => {
 
   it('waits a bounded time, in a bounded number', async () => {
     const clock = new ManualClock();
-    const { telemetry } = memoryTelemetry({ maxHeldSpans: 2, maxHeldMillis: 1000 }, { clock });
+    const { telemetry } = auditedTelemetry({ maxHeldSpans: 2, maxHeldMillis: 1000 }, { clock });
     const library = telemetry.tracerProvider.getTracer('http');
     library.startActiveSpan(INBOUND, () => {
       for (const name of ['1', '2', '3']) library.startSpan(name).end();
@@ -265,7 +259,7 @@ describe('a span that starts before its tenant is known', () => {
   });
 
   it('settles what is held at shutdown; spans that end later are counted as such', async () => {
-    const { telemetry, received } = memoryTelemetry();
+    const { telemetry, target } = auditedTelemetry();
     const library = telemetry.tracerProvider.getTracer('http');
     const open = telemetry.startSpan('open', { tenantId: 'acme' });
     library.startActiveSpan(INBOUND, () => library.startSpan('held').end());
@@ -273,7 +267,7 @@ describe('a span that starts before its tenant is known', () => {
     await Promise.all([telemetry.shutdown(1000), telemetry.shutdown(1000)]);
     open.end();
     expect(telemetry.span('after', { tenantId: 'acme' }, (span) => span.isRecording())).toBe(false);
-    expect(received.spans.map((span) => span.name)).toEqual(['done']);
+    expect(target.spans.map(({ span }) => span.name)).toEqual(['done']);
     expect(telemetry.getStats().export.total.dropped).toEqual({ no_tenant: 1, already_shutdown: 2 });
     expect(telemetry.audit()).toBeNull();
   });
@@ -281,20 +275,20 @@ describe('a span that starts before its tenant is known', () => {
 
 describe('live tenants', () => {
   it('are bounded: evicting one loses no span of it, also none that was still open', async () => {
-    const { telemetry, flushed } = memoryTelemetry({ maxCachedTenants: 2 });
+    const { t, telemetry, flushed } = auditedTelemetry({ maxCachedTenants: 2 });
     const open = telemetry.startSpan('open', { tenantId: 't0' });
     for (let tenant = 1; tenant <= 5; tenant += 1) telemetry.span('done', { tenantId: `t${tenant}` }, () => undefined);
     expect(telemetry.getStats()).toMatchObject({ cachedTenants: 2, cacheMisses: 6 });
     telemetry.withSpan(open, () => telemetry.span('child', () => undefined));
     open.end();
-    const received = await flushed();
-    expect(received.spans.map((span) => span.tenant).sort()).toEqual(['t0', 't0', 't1', 't2', 't3', 't4', 't5']);
-    expect(received.named('child').parentSpanId).toBe(received.named('open').spanId);
+    await flushed();
+    expect(t.spans.map((span) => span.tenantId).sort()).toEqual(['t0', 't0', 't1', 't2', 't3', 't4', 't5']);
+    expect(t.findSpan('child').parentSpanId).toBe(t.findSpan('open').spanId);
   });
 
   it('leave after the time limit, which a hit renews', async () => {
     const clock = new ManualClock();
-    const { telemetry } = memoryTelemetry({ tenantCacheTtlSeconds: 10 }, { clock });
+    const { telemetry } = auditedTelemetry({ tenantCacheTtlSeconds: 10 }, { clock });
     const use = (tenantId: string) => telemetry.span('use', { tenantId }, () => undefined);
     use('idle');
     use('busy');
@@ -310,7 +304,7 @@ describe('live tenants', () => {
   });
 
   it('have a bounded number of projects; spans of one more are dropped as tenant_limit', async () => {
-    const { telemetry, flushed } = memoryTelemetry({ maxProjectsPerTenant: 2 });
+    const { telemetry, flushed } = auditedTelemetry({ maxProjectsPerTenant: 2 });
     for (const projectName of ['a', 'b', 'c', 'a'])
       telemetry.span('x', { tenantId: 'acme', projectName }, () => undefined);
     telemetry.span('x', { tenantId: 'globex', projectName: 'c' }, () => undefined);
@@ -323,7 +317,7 @@ describe('live tenants', () => {
   });
 
   it('cannot have projects of the same name: the second is refused, with both named', async () => {
-    const { telemetry, flushed, warnings } = memoryTelemetry();
+    const { telemetry, flushed, warnings } = auditedTelemetry();
     telemetry.span('first', { tenantId: 'a-b', projectName: 'c' }, () => undefined);
     telemetry.span('second', { tenantId: 'a', projectName: 'b-c' }, () => undefined);
     expect((await flushed()).spans.map((span) => span.name)).toEqual(['first']);
@@ -332,7 +326,7 @@ describe('live tenants', () => {
   });
 
   it('cost no memory that stays, a million distinct ids', { timeout: 60_000 }, async () => {
-    const { telemetry, flushed } = memoryTelemetry({ maxCachedTenants: 100 });
+    const { telemetry, flushed } = auditedTelemetry({ maxCachedTenants: 100 });
     for (let index = 0; index < 20_000; index += 1) {
       telemetry.span('x', { tenantId: `tenant-${index}` }, () => undefined);
       if (index % 2000 === 0) await flushed();
