@@ -27,6 +27,7 @@ export {
   type SearchSpanOptions,
   searchSpan,
   type TenantPropagator,
+  type TracedOptions,
   type TrustRemoteContext,
   traced,
   type WithTelemetryOptions,

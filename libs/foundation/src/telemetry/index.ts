@@ -158,4 +158,10 @@ export type { TelemetrySpan } from './span.js';
 export type { IdGenerator } from './span-identity.js';
 export type { TenantSessionOptions, TenantSpanOptions, TenantTelemetry } from './tenant-telemetry.js';
 export type { Tracer, TracerProvider } from './tracer.js';
-export { type ArgumentSource, traced, type WithTelemetryOptions, withTelemetry } from './with-telemetry.js';
+export {
+  type ArgumentSource,
+  type TracedOptions,
+  traced,
+  type WithTelemetryOptions,
+  withTelemetry,
+} from './with-telemetry.js';

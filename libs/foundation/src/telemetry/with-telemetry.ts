@@ -86,7 +86,8 @@ class Instrumentation {
         );
       },
     };
-    for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(fn))) {
+    for (const key of Reflect.ownKeys(fn)) {
+      const property = Object.getOwnPropertyDescriptor(fn, key)!;
       if (property.enumerable === true || key === 'name' || key === 'length') {
         Object.defineProperty(wrapped, key, property);
       }
@@ -143,25 +144,39 @@ export function withTelemetry<F extends AnyFunction>(
   return instrumentation.wrap(fn);
 }
 
-/** Refuses methods whose arguments are not those that the options read. */
-type Reads<A extends readonly unknown[], F> = ((...args: A) => void) extends (...args: ArgumentsOf<F>) => void
-  ? unknown
-  : never;
+// biome-ignore lint/suspicious/noExplicitAny: what the method takes is compared where it is known
+type AnyArguments = any[];
+type AnySource = ArgumentSource<AnyArguments>;
+
+/** The options of `withTelemetry`; functions in them may take fewer arguments than the method. */
+export interface TracedOptions<
+  T extends AnyFunction = (...args: AnyArguments) => string | null | undefined,
+  S extends Readonly<Record<string, AnySource>> = Readonly<Record<string, AnySource>>,
+> extends Omit<WithTelemetryOptions, 'tenantId' | 'attributes'> {
+  readonly tenantId?: string | T | undefined;
+  readonly attributes?: S | undefined;
+}
+
+/** Refuses methods whose arguments are not those that the functions read. */
+type ReadBy<Functions, F> = [Functions] extends [(...args: ArgumentsOf<F>) => unknown] ? unknown : never;
 
 /**
  * `withTelemetry` as a decorator for methods: of instances and of classes, private ones, async ones and generators.
  *
  * A standard decorator (TC39): without TypeScript's `experimentalDecorators`. Errors: `ConfigurationError` where the class is defined.
  */
-export function traced<A extends readonly unknown[] = readonly unknown[]>(
+export function traced<
+  T extends (...args: AnyArguments) => string | null | undefined,
+  S extends Readonly<Record<string, AnySource>>,
+>(
   spanName: string,
-  options: WithTelemetryOptions<A> = {},
+  options: TracedOptions<T, S> = {},
   // biome-ignore lint/suspicious/noExplicitAny: the constraint that ClassMethodDecoratorContext has
 ): <This, F extends (this: This, ...args: any) => any>(
-  method: F & Reads<A, F>,
+  method: F & ReadBy<T | Exclude<S[keyof S], string>, F>,
   context: ClassMethodDecoratorContext<This, F>,
 ) => F {
-  const instrumentation = new Instrumentation('@traced()', spanName, options as WithTelemetryOptions);
+  const instrumentation = new Instrumentation('@traced()', spanName, options);
   return (method, context) => {
     if (typeof context !== 'object' || context?.kind !== 'method') {
       throw new ConfigurationError(

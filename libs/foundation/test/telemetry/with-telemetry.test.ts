@@ -71,13 +71,22 @@ describe('withTelemetry', () => {
     function scale(this: { factor: number }, value: number, _unit: string): number {
       return this.factor * value;
     }
-    const withMeta = Object.assign(scale, { version: 3 });
+    const unit = Symbol('unit');
+    const withMeta = Object.assign(scale, { version: 3, [unit]: 'm' });
     const wrapped = withTelemetry('scale', { telemetry, tenantId: () => 'acme' }, withMeta);
     expectTypeOf(wrapped).toEqualTypeOf<typeof withMeta>();
     expect(wrapped.call({ factor: 2 }, 21, 'm')).toBe(42);
-    expect([wrapped.name, wrapped.length, wrapped.version]).toEqual(['scale', 2, 3]);
+    expect([wrapped.name, wrapped.length, wrapped.version, wrapped[unit]]).toEqual(['scale', 2, 3, 'm']);
     const identity = withTelemetry('identity', { telemetry, tenantId: () => 'acme' }, <T>(value: T): T => value);
     expectTypeOf(identity('text' as const)).toEqualTypeOf<'text'>();
+    function parse(text: string): string;
+    function parse(number: number): number;
+    function parse(value: unknown): unknown {
+      return value;
+    }
+    const overloaded = withTelemetry('parse', { telemetry, tenantId: () => 'acme' }, parse);
+    expectTypeOf(overloaded('text')).toEqualTypeOf<string>();
+    expectTypeOf(overloaded(5)).toEqualTypeOf<number>();
     // @ts-expect-error: the arguments of the options' functions are those of the function
     withTelemetry('x', { attributes: { n: (n: number) => n } }, (text: string) => text);
   });
@@ -248,6 +257,41 @@ describe('@traced', () => {
     ]);
     expect(t.findSpan('private').parentSpanId).toBe(t.findSpan('instance').spanId);
     expect(t.findSpan('static').attributes['query']).toBe('cats');
+  });
+
+  it('keeps the types of methods: type parameters, overloads, optional parameters, this', async () => {
+    const { telemetry, flushed } = memoryTelemetry();
+    const options = { telemetry, tenantId: () => 'acme' };
+    class Typed {
+      readonly #found = ['a'];
+
+      @traced('generic', options)
+      first<T>(values: readonly T[], otherwise?: T): T | undefined {
+        return values[0] ?? otherwise;
+      }
+
+      parse(text: string): string;
+      parse(number: number): number;
+      @traced('overloaded', options)
+      parse(value: unknown): unknown {
+        return value;
+      }
+
+      @traced('with this', { ...options, attributes: { text: (text: string) => text } })
+      search(this: Typed, text: string, _limit = 5): string[] {
+        return [...this.#found, text];
+      }
+    }
+    const typed = new Typed();
+    expectTypeOf(typed.first([1])).toEqualTypeOf<number | undefined>();
+    expectTypeOf(typed.parse('text')).toEqualTypeOf<string>();
+    expect([typed.first(['x']), typed.first([], 'y'), typed.parse(5), typed.search('b')]).toEqual([
+      'x',
+      'y',
+      5,
+      ['a', 'b'],
+    ]);
+    expect((await flushed()).named('with this').attributes.get('text')).toBe('b');
   });
 
   it('works with inheritance: an override traced as well is a span inside of its own', async () => {
