@@ -1,8 +1,9 @@
 /** What a framework without a middleware of ours uses: `startRequest()`, here on Node's own server. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { memoryTelemetry } from '../../libs/foundation/test/telemetry/memory-telemetry.js';
+import { eventually } from './eventually.js';
 import { call } from './http-client.js';
 
 let server: Server | undefined;
@@ -31,7 +32,7 @@ describe('startRequest', () => {
     const { port } = server.address() as AddressInfo;
     const options = { method: 'POST', body: 'text', headers: { 'x-tenant': 'acme' } };
     expect((await call(port, '/search', options)).body).toBe('done');
-    await vi.waitFor(() => expect(telemetry.getStats().export.total.ended).toBe(3));
+    await eventually(() => expect(telemetry.getStats().export.total.ended).toBe(3));
     const { spans } = await flushed();
     expect(spans.map(({ name }) => name).sort()).toEqual(['POST /search', 'data', 'end']);
     for (const span of spans) {

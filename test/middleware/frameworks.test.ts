@@ -1,8 +1,9 @@
 /** Every scenario in Express, Fastify and Hono: spans of a request are in its tenant's project, in one trace, whatever the handler does. */
 import { createTelemetry, type TelemetryConfigOptions, TenantRequiredError } from '@cogniverse/foundation/telemetry';
 import { context, trace } from '@opentelemetry/api';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Fixture, type FlatSpan, memoryTelemetry } from '../../libs/foundation/test/telemetry/memory-telemetry.js';
+import { eventually } from './eventually.js';
 import { frameworks, Gates, type Service, type ServiceOptions } from './frameworks.js';
 import { call, callAndLeave, RawConnection } from './http-client.js';
 
@@ -25,7 +26,7 @@ describe.each(frameworks)('$name', (framework) => {
 
   /** All spans, once every span that was started has ended. */
   async function spansOf(count?: number): Promise<FlatSpan[]> {
-    await vi.waitFor(() => {
+    await eventually(() => {
       const { started, ended } = fixture.telemetry.getStats().export.total;
       expect(ended).toBe(started);
       if (count !== undefined) expect(ended).toBe(count);
@@ -185,7 +186,7 @@ describe.each(frameworks)('$name', (framework) => {
     it('server-sent events last until the client goes away', async () => {
       const port = await start();
       await callAndLeave(port, '/api/endless', { 'x-tenant': 'acme', 'x-session': 's-1' }, 3);
-      await vi.waitFor(() => expect(fixture.received.spans.some(({ name }) => name === 'left')).toBe(true));
+      await eventually(() => expect(fixture.received.spans.some(({ name }) => name === 'left')).toBe(true));
       const spans = await spansOf();
       const root = expectOneRequest(spans, 'acme', 's-1');
       expect(root).toMatchObject({ name: 'GET /api/endless', status: { code: UNSET } });
@@ -234,14 +235,14 @@ describe.each(frameworks)('$name', (framework) => {
   describe('a client that goes away', () => {
     it('before it has an answer ends the span, once', async () => {
       const port = await start();
-      const arrived = vi.waitFor(() => expect(gates.arrived).toEqual(['answer']));
+      const arrived = eventually(() => expect(gates.arrived).toEqual(['answer']));
       await callAndLeave(
         port,
         '/api/wait/answer',
         { 'x-tenant': 'acme', 'x-session': 's-1' },
         arrived.then(() => undefined),
       );
-      await vi.waitFor(() => expect(total().ended).toBe(1));
+      await eventually(() => expect(total().ended).toBe(1));
       gates.open('answer');
       const spans = await spansOf(3);
       const root = expectOneRequest(spans, 'acme', 's-1');
@@ -258,16 +259,16 @@ describe.each(frameworks)('$name', (framework) => {
           return header('x-tenant');
         },
       });
-      const arrived = vi.waitFor(() => expect(lookups.arrived).toEqual(['lookup']));
+      const arrived = eventually(() => expect(lookups.arrived).toEqual(['lookup']));
       await callAndLeave(
         port,
         '/api/plain/7',
         { 'x-tenant': 'acme' },
         arrived.then(() => undefined),
       );
-      await vi.waitFor(() => expect(total().ended).toBe(1));
+      await eventually(() => expect(total().ended).toBe(1));
       lookups.open('lookup');
-      await vi.waitFor(() => expect(total().ended).toBe(2));
+      await eventually(() => expect(total().ended).toBe(2));
       expect(fixture.telemetry.audit()).toBeNull();
     });
   });
@@ -307,7 +308,7 @@ describe.each(frameworks)('$name', (framework) => {
       connection.send(
         tenants.map((tenant, index) => ({ path: `/api/written/${index}`, tenant, session: `session of ${tenant}` })),
       );
-      await vi.waitFor(() => expect(gates.arrived).toHaveLength(tenants.length));
+      await eventually(() => expect(gates.arrived).toHaveLength(tenants.length));
       for (const index of [2, 1]) {
         gates.open(String(index));
         await new Promise((resolve) => setImmediate(resolve));
@@ -324,7 +325,7 @@ describe.each(frameworks)('$name', (framework) => {
       const calls = tenants.map((tenant, index) =>
         call(port, `/api/wait/${index}`, { headers: { 'x-tenant': tenant, 'x-session': `session of ${tenant}` } }),
       );
-      await vi.waitFor(() => expect(gates.arrived).toHaveLength(tenants.length));
+      await eventually(() => expect(gates.arrived).toHaveLength(tenants.length));
       for (const index of tenants.keys()) gates.open(String((index * 7) % tenants.length));
       await Promise.all(calls);
       expectTenants(await spansOf(120), tenants);

@@ -1,8 +1,9 @@
 /** Hono on the Fetch API alone, without a socket: `app.request()`. */
 import { honoTelemetry } from '@cogniverse/foundation/telemetry';
 import { Hono } from 'hono';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Fixture, memoryTelemetry } from '../../libs/foundation/test/telemetry/memory-telemetry.js';
+import { eventually } from './eventually.js';
 import { Gates, honoApp } from './frameworks.js';
 
 const headers = { 'x-tenant': 'acme', 'x-session': 's-1' };
@@ -20,7 +21,7 @@ afterEach(async () => {
 });
 
 async function spansOf(count: number) {
-  await vi.waitFor(() => expect(fixture.telemetry.getStats().export.total.ended).toBe(count));
+  await eventually(() => expect(fixture.telemetry.getStats().export.total.ended).toBe(count));
   const { spans } = await fixture.flushed();
   for (const span of spans) {
     expect(span).toMatchObject({ tenant: 'acme', project: 'cogniverse-acme-search', traceId: spans[0]!.traceId });
@@ -111,11 +112,11 @@ describe('app.request()', () => {
     const answers = ['acme', 'globex'].map((tenant) =>
       both.request(`/api/wait/${tenant}`, { headers: { 'x-tenant': tenant } }),
     );
-    await vi.waitFor(() => expect(gates.arrived).toHaveLength(2));
+    await eventually(() => expect(gates.arrived).toHaveLength(2));
     gates.open('globex');
     gates.open('acme');
     await Promise.all(answers);
-    await vi.waitFor(() => expect(fixture.telemetry.getStats().export.total.ended).toBe(6));
+    await eventually(() => expect(fixture.telemetry.getStats().export.total.ended).toBe(6));
     for (const { name, tenant } of (await fixture.flushed()).spans) {
       expect(name.replace(/^(before|after) /, '')).toMatch(new RegExp(`^${tenant}$|^GET`));
     }

@@ -13,6 +13,8 @@ export interface NodeResponse {
   readonly statusCode: number;
   readonly headersSent: boolean;
   readonly destroyed?: boolean | undefined;
+  /** The application has said that there is no more. */
+  readonly writableEnded?: boolean | undefined;
   /** Why its stream failed, where it did. */
   readonly errored?: Error | null | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: so that the overloads of Node's own types fit
@@ -35,9 +37,11 @@ export function endWithResponse(
   keepContextOfWrites(response);
   let finished = false;
   const close = (): void => {
-    const { errored, headersSent, statusCode } = response;
-    if (!finished && errored !== null && errored !== undefined) inbound.fail(errored);
-    inbound.end({ statusCode: finished || headersSent ? statusCode : undefined, route: routeOf(), aborted: !finished });
+    const { errored, headersSent, statusCode, writableEnded } = response;
+    // HTTP/2 says 'finish' of a stream that was given up as well.
+    const isComplete = finished && writableEnded !== false;
+    if (!isComplete && errored !== null && errored !== undefined) inbound.fail(errored);
+    inbound.end({ statusCode: headersSent ? statusCode : undefined, route: routeOf(), aborted: !isComplete });
   };
   response.prependListener('finish', () => {
     finished = true;
