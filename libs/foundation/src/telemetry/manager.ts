@@ -206,12 +206,13 @@ export class Telemetry implements ExitParticipant {
       destinations,
       observer: options.observer,
     });
+    this.#recording = configuration.recordsAnything;
     this.#scores = new Scores({
       getProvider: (tenantId, projectName) => this.getProvider(tenantId, projectName),
       flush: (tenantId, timeoutMillis) => this.#flushSpans(timeoutMillis, tenantId),
       logger: this.#logger,
+      leavesSpansOut: () => !this.#recording || this.config.level !== 'verbose',
     });
-    this.#recording = configuration.recordsAnything;
     this.tracerProvider = new TracerProvider(this.#router);
     this.propagator = new TenantPropagator(this.#router);
     this.#scope = scopeOf(SCOPE_NAME, VERSION);

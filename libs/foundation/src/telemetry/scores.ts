@@ -32,6 +32,8 @@ export interface ScoresOptions {
   /** Sends the spans of a tenant. */
   readonly flush: (tenantId: string, timeoutMillis: number) => Promise<boolean>;
   readonly logger: FencedLogger;
+  /** Spans may be left out by the level, or telemetry be off: that there is no active span is no mistake of the caller's then. */
+  readonly leavesSpansOut: () => boolean;
 }
 
 interface Target {
@@ -54,7 +56,7 @@ export class Scores {
   /** See `TenantTelemetry.score()`. */
   async write(tenantId: string, projectName: string | undefined, options: ScoreOptions): Promise<string | undefined> {
     const { span: _span, spanId: _spanId, projectName: given, ...annotation } = checkedOptions(options);
-    const target = targetOf(options, tenantId);
+    const target = targetOf(options, tenantId, this.#options.leavesSpansOut());
     if (target === undefined) return undefined;
     const { span, spanId } = target;
     const project = target.projectName ?? given ?? projectName;
@@ -112,10 +114,16 @@ function checkedOptions(options: ScoreOptions): ScoreOptions {
 }
 
 /** Undefined: a span that is recorded nowhere. Errors: `SpanNotFoundError`, `TenantMismatchError`, `InvalidQueryError`. */
-function targetOf({ span: given, spanId, projectName }: ScoreOptions, tenantId: string): Target | undefined {
+function targetOf(
+  { span: given, spanId, projectName }: ScoreOptions,
+  tenantId: string,
+  leavesSpansOut: boolean,
+): Target | undefined {
   if (spanId !== undefined) return { spanId, projectName, span: undefined };
-  const span = given ?? TelemetryContext.of(contextApi.active()).span;
+  const active = TelemetryContext.of(contextApi.active());
+  const span = given ?? active.span;
   if (span === undefined) {
+    if (leavesSpansOut || active.project?.refused !== undefined) return undefined;
     throw new SpanNotFoundError('There is no active span to score. Call score() inside one, or give span or spanId.');
   }
   if (typeof span !== 'object' || span === null) {
