@@ -83,8 +83,11 @@ const modules = {
     'encodeStoreResult',
     'errorOfCode',
     'httpStatusOfError',
+    'isoTime',
+    'jsonObject',
     'parseTime',
     'toSpanRecord',
+    'withSession',
   ],
   registry: ['ProviderLoadError', 'ProviderNotFoundError', 'ProviderRegistry', 'registry'],
 } as const;

@@ -31,6 +31,8 @@ export {
   type IngestRequest,
   type IngestResult,
   InvalidQueryError,
+  isoTime,
+  jsonObject,
   METRIC_NAMES,
   type MetricPoint,
   type MetricQuery,
@@ -75,4 +77,5 @@ export {
   type TraceRecord,
   type TraceStore,
   toSpanRecord,
+  withSession,
 } from '@cogniverse/foundation/telemetry';

@@ -260,7 +260,7 @@ describe('@traced', () => {
   });
 
   it('keeps the types of methods: type parameters, overloads, optional parameters, this', async () => {
-    const { telemetry, flushed } = memoryTelemetry();
+    const { telemetry, flushed } = auditedTelemetry();
     const options = { telemetry, tenantId: () => 'acme' };
     class Typed {
       readonly #found = ['a'];
@@ -291,7 +291,7 @@ describe('@traced', () => {
       5,
       ['a', 'b'],
     ]);
-    expect((await flushed()).named('with this').attributes.get('text')).toBe('b');
+    expect((await flushed()).findSpan('with this').attributes['text']).toBe('b');
   });
 
   it('works with inheritance: an override traced as well is a span inside of its own', async () => {
