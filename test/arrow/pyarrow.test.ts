@@ -20,7 +20,13 @@ if (version === undefined && process.env['CI'] === 'true')
 interface Reading {
   same: boolean;
   columns: Record<string, { type: string; metadata: Record<string, string>; values: unknown[] }>;
-  pandas: { start_time: string; nanoseconds: string[]; groups: Record<string, [number, number]> };
+  pandas: {
+    start_time: string;
+    nanoseconds: string[];
+    types: Record<string, string>;
+    long: (string | null)[];
+    groups: Record<string, [number, number]>;
+  };
 }
 
 describe.skipIf(version === undefined)(
@@ -80,6 +86,12 @@ describe.skipIf(version === undefined)(
         whole: { type: 'int64', metadata: {}, values: ['10', '-3', '7'] },
         wholes: { type: 'list<item: int64>', metadata: {}, values: [['1', '2'], null, null] },
       });
+    });
+
+    it('keep integers with gaps exact, where pandas is told to', async () => {
+      const { pandas } = await read(await toTable(everyType));
+      expect(pandas.types).toMatchObject({ 'attributes.long': 'int64[pyarrow]', 'attributes.flag': 'bool[pyarrow]' });
+      expect(pandas.long).toEqual(['9223372036854775807', '9007199254740992', null]);
     });
 
     it('group and average, with times to the nanosecond, over several batches', async () => {

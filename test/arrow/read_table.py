@@ -3,6 +3,7 @@
 import json
 import sys
 
+import pandas as pd
 import pyarrow as pa
 
 
@@ -46,6 +47,7 @@ for field in table.schema:
     columns[field.name] = {"type": str(field.type), "metadata": metadata, "values": values}
 
 frame = table.to_pandas()
+exact = table.to_pandas(types_mapper=pd.ArrowDtype)
 groups = frame.groupby("name")["duration_ms"].agg(["count", "mean"])
 print(
     json.dumps(
@@ -55,6 +57,8 @@ print(
             "pandas": {
                 "start_time": str(frame["start_time"].dtype),
                 "nanoseconds": [str(time.value) for time in frame["start_time"]],
+                "types": {name: str(exact[name].dtype) for name in exact.columns},
+                "long": [None if value is pd.NA else str(value) for value in exact.get("attributes.long", [])],
                 "groups": {name: [int(row["count"]), float(row["mean"])] for name, row in groups.iterrows()},
             },
         }

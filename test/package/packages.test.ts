@@ -104,6 +104,19 @@ const telemetry = createTelemetry({ provider: 'local', providerConfig: { data_di
     expect(JSON.parse(await node('use.cjs'))).toEqual([['search', 10, 'acme']]);
   });
 
+  it('make Arrow tables, from CommonJS too', async () => {
+    writeFileSync(
+      join(project, 'arrow.cjs'),
+      `const { toTable } = require('@cogniverse/foundation/telemetry/arrow');
+(async () => {
+  const { tableFromIPC, tableToIPC } = await import('apache-arrow');
+  const point = { timestamp: '2026-01-31', metricName: 'span_count', value: 3 };
+  console.log(tableFromIPC(tableToIPC(await toTable([point]))).getChild('metric_name').get(0));
+})();`,
+    );
+    expect(await node('arrow.cjs')).toBe('span_count');
+  });
+
   it.each(['NodeNext', 'bundler'])('have types that TypeScript resolves (%s)', async (resolution) => {
     const directory = join(project, `types-${resolution}`);
     mkdirSync(directory);

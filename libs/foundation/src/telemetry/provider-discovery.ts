@@ -7,6 +7,7 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import path from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { z } from 'zod';
 
 /** Keys of `"cogniverse"` in a `package.json`. */
@@ -82,7 +83,8 @@ export function discover(entry: ProviderEntry, from: string): Discovery {
  */
 export function runningDirectory(): string {
   const script = process.argv[1];
-  const isCode = process.execArgv.some((argument) => /^(-e|-p|-pe|--eval|--print)(=|$)/.test(argument));
+  // A worker has the arguments of the process that it is in, and a script of its own.
+  const isCode = isMainThread && process.execArgv.some((argument) => /^(-e|-p|-pe|--eval|--print)(=|$)/.test(argument));
   if (script === undefined || isCode || !path.isAbsolute(script)) return process.cwd();
   let file: string;
   try {

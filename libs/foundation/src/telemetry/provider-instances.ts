@@ -1,7 +1,7 @@
 /** Keeps the initialized providers of one manager.   Read path: getProvider() -> [provider-instances] -> registry -> provider; and the write path's ends. */
 import { BackendUnavailableError, ProviderLoadError, TelemetryError } from './errors.js';
 import type { ProviderConfig, TelemetryProvider } from './providers/provider.js';
-import { messageOf, type ProviderRegistry } from './registry.js';
+import { type ProviderRegistry, sentenceOf } from './registry.js';
 
 /** One initialized provider a (tenant, provider, project), for one manager. */
 export class ProviderInstances {
@@ -72,7 +72,7 @@ export class ProviderInstances {
       await provider.initialize(config);
     } catch (cause) {
       if (cause instanceof TelemetryError) throw cause;
-      throw new ProviderLoadError(`Telemetry provider "${name}" could not be initialized: ${messageOf(cause)}`, {
+      throw new ProviderLoadError(`Telemetry provider "${name}" could not be initialized: ${sentenceOf(cause)}`, {
         cause,
       });
     }
@@ -88,7 +88,7 @@ export class ProviderInstances {
       // Nobody waits for it: the provider is in nobody's use.
       void provider
         .then((loaded) => loaded.shutdown())
-        .catch((error: unknown) => this.#warn(`A telemetry provider did not close: ${messageOf(error)}`));
+        .catch((error: unknown) => this.#warn(`A telemetry provider did not close: ${sentenceOf(error)}`));
     }
   }
 

@@ -86,7 +86,7 @@ export class ProviderRegistry<P extends object = TelemetryProvider> {
     try {
       provider = isConstructor(factory) ? new factory() : factory();
     } catch (cause) {
-      throw new ProviderLoadError(`${what} could not be created: ${messageOf(cause)}`, { cause });
+      throw new ProviderLoadError(`${what} could not be created: ${sentenceOf(cause)}`, { cause });
     }
     const methods: readonly string[] = KINDS[this.#kind].methods;
     const missing = methods.filter(
@@ -132,7 +132,7 @@ export class ProviderRegistry<P extends object = TelemetryProvider> {
       exports = (await import(pathToFileURL(resolved).href)) as Record<string, unknown>;
     } catch (cause) {
       throw new ProviderLoadError(
-        `${where} could not be loaded: ${messageOf(cause)} Reinstall or update ${packageName}.`,
+        `${where} could not be loaded: ${sentenceOf(cause)} Reinstall or update ${packageName}.`,
         { cause },
       );
     }
@@ -201,6 +201,7 @@ function isConstructor<P>(factory: ProviderFactory<P>): factory is new () => P {
   }
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** An error's message as a sentence, behind which another may stand. */
+export function sentenceOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trimEnd().replace(/([^.!?])$/, '$1.');
 }

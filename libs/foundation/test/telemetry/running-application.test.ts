@@ -80,6 +80,9 @@ describe('the running application', () => {
       `import { Worker } from 'node:worker_threads'; new Worker(new URL(${JSON.stringify(`file://${worker}`)}));`,
     );
     expect(await node([script], elsewhere)).toBe('["one"]');
+    expect(await node(['-e', `new (require('worker_threads').Worker)(${JSON.stringify(worker)})`], elsewhere)).toBe(
+      '["one"]',
+    );
     const text = await file(
       'app/text.mjs',
       `import { Worker } from 'node:worker_threads'; new Worker(${JSON.stringify(NAMES_CJS)}, { eval: true });`,
