@@ -53,13 +53,14 @@ describe('the host of a request', () => {
       ':authority': authority,
       'content-type': 'application/grpc',
     });
-    const headers = await new Promise<Record<string, unknown>>((resolve, reject) => {
-      stream.on('response', (response) => resolve(response));
-      stream.on('error', reject);
+    const refusal = await new Promise((resolve) => {
+      stream.on('response', (response) => resolve(response['grpc-status']));
+      stream.on('error', (error) => resolve(error.message));
     });
     stream.resume();
     session.destroy();
-    expect(headers['grpc-status']).toMatch(/^(3|7)$/);
+    // Node 26 itself refuses what is no authority at all.
+    expect(refusal).toMatch(/^(3|7|Stream closed with error code NGHTTP2_PROTOCOL_ERROR)$/);
   });
 });
 

@@ -354,8 +354,13 @@ function finish(stream: ServerHttp2Stream, status: RpcStatus, message?: Uint8Arr
   if (stream.destroyed || stream.closed || stream.headersSent) return RPC_CODE.cancelled;
   if (message === undefined) {
     stream.respond({ ...RESPONSE_HEADERS, ...statusTrailers(status) }, { endStream: true });
-    // Half a request may still be on its way: no error, but no more of it either.
-    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    // Half a request may still be on its way: no error, but no more of it either. Later, because Node 26 resets before it sends the status.
+    if (!stream.readableEnded) {
+      setImmediate(() => {
+        if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+        stream.resume(); // a stream with unread data would not be over
+      });
+    }
     return status.code;
   }
   stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
