@@ -25,3 +25,14 @@ export function codeBlocks(page: string, language: string): string[] {
     .filter((block) => block.language === language)
     .map(({ code }) => code);
 }
+
+/** Files of a page's programs, by name: a `js` block that begins with `// name.mjs` begins one, and the next ones go on with it. */
+export function programsOf(page: string, edit: (code: string) => string = (code) => code): Map<string, string> {
+  const files = new Map<string, string>();
+  let name = 'example.mjs';
+  for (const code of codeBlocks(page, 'js')) {
+    name = /^\/\/ ([\w-]+\.mjs)\b/.exec(code)?.[1] ?? name;
+    files.set(name, `${files.get(name) ?? ''}${edit(code)}\n`);
+  }
+  return files;
+}

@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { STORE_OPERATIONS } from '@cogniverse/foundation/telemetry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { command, type Served, serve } from '../e2e/serve.js';
-import { allCodeBlocks, root } from './code-blocks.js';
+import { allCodeBlocks, programsOf, root } from './code-blocks.js';
 
 const run = promisify(execFile);
 
@@ -50,18 +50,6 @@ function here(text: string): string {
     .replace(/^npx cogniverse serve.*$/gm, '')
     .replaceAll('npx cogniverse', `"${process.execPath}" "${command}"`)
     .replaceAll('npm install', 'true');
-}
-
-/** Files of the page's programs, by name. */
-function programsOf(page: string): Map<string, string> {
-  const files = new Map<string, string>();
-  let name = 'example.mjs';
-  for (const { language, code } of allCodeBlocks(page)) {
-    if (language !== 'js') continue;
-    name = /^\/\/ ([\w-]+\.mjs)\b/.exec(code)?.[1] ?? name;
-    files.set(name, `${files.get(name) ?? ''}${here(code)}\n`);
-  }
-  return files;
 }
 
 /** The `ts` blocks of a page, compiled in `cwd`. Gives the names of the programs. */
@@ -121,7 +109,7 @@ describe('docs/server.md', () => {
 });
 
 it('docs/reading.md is the same through a server', { timeout: 60_000 }, async () => {
-  const local = programsOf('docs/reading.md').get('reading.mjs')!;
+  const local = programsOf('docs/reading.md', here).get('reading.mjs')!;
   const remote = local
     .replace(/\{ data_dir: '[^']*' \}/, `{ endpoint: '${server.http}' }`)
     .replaceAll("'acme'", "'umbrella'");
@@ -151,7 +139,7 @@ describe.each(runnable)('%s', (page) => {
     const env = { ...process.env, NO_COLOR: '1' };
     const commands = allCodeBlocks(page).filter(({ language }) => language === 'sh' || language === 'json');
     const shown = commands.map(({ code }) => code).join('\n');
-    for (const [name, program] of programsOf(page)) {
+    for (const [name, program] of programsOf(page, here)) {
       writeFileSync(join(cwd, name), program);
       if (shown.includes(name)) continue;
       await run(process.execPath, [name], { cwd, env, timeout: 60_000 });
