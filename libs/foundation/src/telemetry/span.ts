@@ -113,7 +113,8 @@ export class Span implements TelemetrySpan {
   #droppedLinks = 0;
   #statusCode: number = SpanStatusCode.UNSET;
   #statusMessage = '';
-  #lastException: unknown;
+  /** What `recordException()` was given, so that what a callback throws is recorded once. As many as there may be events. */
+  #exceptions: unknown[] | undefined;
   #ended = false;
   #onEnd: (() => void)[] | undefined;
   /** Of its export, or of room in the queue: for callers that can wait. */
@@ -301,14 +302,15 @@ export class Span implements TelemetrySpan {
 
   recordException(exception: Exception, time?: TimeInput): void {
     if (!this.#recording) return;
-    this.#lastException = exception;
+    this.#exceptions ??= [];
+    if (this.#exceptions.length < this.router.eventCountLimit) this.#exceptions.push(exception);
     this.addEvent(EXCEPTION_EVENT, exceptionAttributes(exception) as Attributes, time);
   }
 
   /** What a callback threw: recorded, unless it was already, and the span is in error. */
   fail(error: unknown): void {
     if (!this.#recording) return;
-    if (this.#lastException !== error || error === undefined) this.recordException(error as Exception);
+    if (this.#exceptions?.includes(error) !== true) this.recordException(error as Exception);
     this.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
   }
 
@@ -316,7 +318,7 @@ export class Span implements TelemetrySpan {
     if (this.#ended) return;
     this.#ended = true;
     this.#recording = false;
-    this.#lastException = undefined;
+    this.#exceptions = undefined;
     const time = this.router.spanClock.at(endTime, this.trace.anchor);
     this.#endTime = time;
     if (time < this.#startTime) this.#endTime = this.#startTime;
