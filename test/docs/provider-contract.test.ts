@@ -248,9 +248,10 @@ const FAULTS: readonly (readonly [fault: string, topic: string, apply: Fault])[]
     'finds spans of other tenants by their id',
     'tenants',
     ({ traces }, all) =>
-      replace(traces, 'getSpanById', (original) => async (spanId: string) => {
-        const own = await original(spanId);
+      replace(traces, 'getSpanById', (original) => async (...given: Parameters<typeof original>) => {
+        const own = await original(...given);
         if (own !== undefined) return own;
+        const [spanId] = given;
         for (const other of all) {
           const [found] = await other.traces.getSpans({ filters: { spanId } });
           if (found !== undefined) return found;
