@@ -4,7 +4,7 @@
  * Control path: middleware -> [inbound-request] -> handler. A request is a border: nothing of whoever was active before it (the code that
  * called `listen()`, the request before it on the same connection) is active in it, and nothing of it afterwards.
  */
-import { context as contextApi, ROOT_CONTEXT, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { type Attributes, context as contextApi, ROOT_CONTEXT, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { getRPCMetadata, type RPCMetadata, RPCType } from '@opentelemetry/core';
 import {
   ATTR_ERROR_TYPE,
@@ -102,19 +102,14 @@ export class InboundRequest {
       const outside = withoutOurs(active);
       this.#base = TelemetryContext.of(parts.propagator.extract(outside, options.headers, undefined, options.trust));
       if (options.span !== false) {
-        const attributes: Record<string, unknown> = {
+        const attributes: Attributes = {
           [ATTR_HTTP_REQUEST_METHOD]: method,
           [ATTR_HTTP_REQUEST_METHOD_ORIGINAL]: method === '_OTHER' ? original : undefined,
           [ATTR_URL_PATH]: options.path?.split('?', 1)[0],
           [ATTR_URL_SCHEME]: options.scheme,
         };
         const name = this.#named ?? this.#method;
-        const started = parts.router.start(
-          parts.scope,
-          name,
-          { kind: SpanKind.SERVER, attributes } as never,
-          this.#base,
-        );
+        const started = parts.router.start(parts.scope, name, { kind: SpanKind.SERVER, attributes }, this.#base);
         if (started instanceof Span) {
           this.#span = started;
           this.#base = parts.router.contextOf(this.#base, started);
