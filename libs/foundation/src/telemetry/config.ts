@@ -518,15 +518,6 @@ export class TelemetryConfig extends TelemetryConfigFields {
     return TelemetryConfig.#build({ ...this.#layers, [level]: layer }, this.#unknown);
   }
 
-  /** The options in which two configurations differ. */
-  differencesTo(other: TelemetryConfig): string[] {
-    const mine = this.toDict({ includeEnvironment: true });
-    const theirs = other.toDict({ includeEnvironment: true });
-    return [...new Set([...Object.keys(mine), ...Object.keys(theirs)])].filter(
-      (key) => JSON.stringify(mine[key]) !== JSON.stringify(theirs[key]),
-    );
-  }
-
   /** Checks what concerns several options at once. Errors: `ConfigurationError` naming field, value and remedy. */
   validate(): void {
     const { batchConfig } = this;

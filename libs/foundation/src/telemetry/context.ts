@@ -8,7 +8,7 @@ import { OtlpDouble } from '../otlp/index.js';
 import { UNREADABLE } from './attribute-values.js';
 import { type Completion, isUnfinished, watch } from './completion.js';
 import type { Telemetry } from './manager.js';
-import { getTelemetryManager } from './process-manager.js';
+import { managerForRecording } from './process-manager.js';
 import { Span as OwnSpan } from './span.js';
 
 interface HelperOptions {
@@ -135,7 +135,7 @@ function describing(span: Span, describe: () => void): void {
 export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T): T {
   const {
     tenantId,
-    telemetry = getTelemetryManager(),
+    telemetry = managerForRecording(),
     query,
     topK = 10,
     rankingStrategy = 'default',
@@ -159,7 +159,7 @@ export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T)
 
 /** Runs `fn` in a span `encoder.{type}.encode` (EMBEDDING) and records `encoding_time_ms`. */
 export function encodeSpan<T>(options: EncodeSpanOptions, fn: (span: Span) => T): T {
-  const { tenantId, telemetry = getTelemetryManager(), encoderType, queryLength = 0, query = '' } = options;
+  const { tenantId, telemetry = managerForRecording(), encoderType, queryLength = 0, query = '' } = options;
   const type = typeof encoderType === 'string' ? encoderType.toLowerCase() : 'unknown';
   const attributes = {
     'openinference.span.kind': 'EMBEDDING',
@@ -177,7 +177,7 @@ export function encodeSpan<T>(options: EncodeSpanOptions, fn: (span: Span) => T)
 export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (span: Span) => T): T {
   const {
     tenantId,
-    telemetry = getTelemetryManager(),
+    telemetry = managerForRecording(),
     backendType = 'vespa',
     schemaName = 'unknown',
     rankingStrategy = 'default',

@@ -100,6 +100,29 @@ export function standInAsProcessManager(manager: Telemetry): () => void {
   };
 }
 
+/** Stands in while the process's manager cannot be made: runs what it is given, and records nothing. */
+let standIn: Telemetry | undefined;
+
+/**
+ * The process's manager, for a recording call that was given none. Never throws: a configuration that cannot be used is said in one log
+ * line, and nothing is recorded until the application has made a manager.
+ */
+export function managerForRecording(): Telemetry {
+  if (standIn !== undefined && globals[SINGLETON] === undefined) return standIn;
+  try {
+    return getTelemetryManager();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    if (standIn === undefined) {
+      new FencedLogger(consoleLogger).warn(
+        `Nothing is recorded until the application makes a manager: ${error.message}`,
+      );
+      standIn = new Telemetry({ enabled: false, flushOnExit: false }, { environment: {} });
+    }
+    return standIn;
+  }
+}
+
 function existingManager(): TelemetryManager | undefined {
   const singleton = globals[SINGLETON];
   if (singleton === undefined) return undefined;
@@ -118,5 +141,5 @@ function ignoredFields(
   config: TelemetryConfig,
   options: TelemetryManagerOptions,
 ): string[] {
-  return withEnvironment(config, options.environment ?? process.env).differencesTo(existing.config);
+  return withEnvironment(config, options.environment ?? process.env).changedOptions(existing.config);
 }

@@ -4,7 +4,7 @@ import { UNREADABLE } from './attribute-values.js';
 import { requireOptions } from './config.js';
 import { ConfigurationError } from './errors.js';
 import type { SpanOptions, Telemetry } from './manager.js';
-import { getTelemetryManager } from './process-manager.js';
+import { managerForRecording } from './process-manager.js';
 
 /** Any function: what is given is given back as the same type, with its overloads and type parameters. */
 // biome-ignore lint/suspicious/noExplicitAny: with "never", parameters that take their types from here could be called with nothing
@@ -80,7 +80,7 @@ class Instrumentation {
     // A method, for what is wrapped is called and never constructed.
     const { wrapped } = {
       wrapped(this: unknown, ...args: unknown[]): unknown {
-        const { telemetry = getTelemetryManager() } = instrumentation.#options;
+        const { telemetry = managerForRecording() } = instrumentation.#options;
         return telemetry.span(instrumentation.#spanName, instrumentation.#spanOptions(args), () =>
           Reflect.apply(fn, this, args),
         );

@@ -40,6 +40,27 @@ describe('getTelemetryManager()', () => {
     expect(getTelemetryManager()).toBe(manager);
   });
 
+  it('is not needed for a recording call to go on: with a damaged file it runs its function, and says so once', async () => {
+    const directory = temporaryDirectory();
+    const file = join(directory, 'config.json');
+    writeFileSync(file, '{');
+    const program = `import { getTelemetryManager, searchSpan, TelemetryManager, withTelemetry } from ${JSON.stringify(join(import.meta.dirname, '../../dist/telemetry/index.js'))};
+      const search = () => searchSpan({ tenantId: 'acme', query: 'q' }, (span) => span.isRecording());
+      const results = [search(), search(), withTelemetry('work', { tenantId: () => 'acme' }, () => 42)()];
+      try { getTelemetryManager(); } catch (error) { results.push(error.name); }
+      new TelemetryManager({ otlpEndpoint: 'localhost:1', flushOnExit: false });
+      results.push(search());
+      console.log(JSON.stringify(results));
+      await TelemetryManager.reset();`;
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: directory,
+      env: { HOME: directory, COGNIVERSE_CONFIG: file },
+    });
+    expect(JSON.parse(stdout)).toEqual([false, false, 42, 'ConfigFileError', true]);
+    expect(stderr.match(/Nothing is recorded until/g)).toHaveLength(1);
+    expect(stderr).toContain('is damaged');
+  });
+
   it('without a ConfigManager reads the usual file; that there is none is fine, and none is made', async () => {
     const directory = temporaryDirectory();
     const program = `import { getTelemetryManager } from ${JSON.stringify(join(import.meta.dirname, '../../dist/telemetry/index.js'))};

@@ -1,8 +1,10 @@
 /** A running manager takes another configuration: every option that says so, and none that does not. */
 
+import { randomUUID } from 'node:crypto';
 import {
   ConfigurationError,
   createTelemetry,
+  ProviderRegistry,
   type Telemetry,
   TelemetryConfig,
   type TelemetryConfigOptions,
@@ -17,6 +19,7 @@ import {
 } from '@cogniverse/foundation/telemetry/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OPTIONS } from '../../dist/telemetry/config.js';
+import { asProvider, BareProvider } from '../telemetry/bare-provider.js';
 import { Received } from '../telemetry/memory-telemetry.js';
 import { stored, trustedParent } from './reconfigure-fixture.js';
 
@@ -539,4 +542,37 @@ describe('reconfigure()', () => {
     expect(second.requests).toEqual([]);
     await telemetry.shutdown();
   });
+
+  it('gives the provider of a live project the new endpoint, and lets the old one deliver what it has', async () => {
+    const providers: TargetProvider[] = [];
+    const registry = new ProviderRegistry();
+    registry.register('own', () => {
+      providers.push(new TargetProvider());
+      return asProvider(providers.at(-1)!);
+    });
+    const base = { flushOnExit: false, provider: 'own' } as const;
+    const telemetry = createTelemetry(stored({ ...base, otlpEndpoint: 'one:4317' }), { environment: {}, registry });
+    telemetry.span('before', { tenantId: 'acme' }, () => undefined);
+    expect(await telemetry.forceFlush(5000)).toBe(true);
+    telemetry.reconfigure(stored({ ...base, otlpEndpoint: 'two:4317', maxHeldSpans: 7 }));
+    telemetry.reconfigure(stored({ ...base, otlpEndpoint: 'two:4317' })); // nothing that concerns it
+    expect(await telemetry.forceFlush(5000)).toBe(true);
+    telemetry.span('after', { tenantId: 'acme' }, () => undefined);
+    expect(await telemetry.forceFlush(5000)).toBe(true);
+    expect(
+      providers.map(({ config, target }) => [config?.otlpEndpoint, target.spans.map(({ span }) => span.name)]),
+    ).toEqual([
+      ['one:4317', ['before']],
+      ['two:4317', ['after']],
+    ]);
+    await telemetry.shutdown();
+    expect(providers.map(({ closed }) => closed)).toEqual([1, 1]);
+  });
 });
+
+class TargetProvider extends BareProvider {
+  readonly target = memoryTarget({ key: randomUUID() });
+  override configureSpanExport() {
+    return this.target;
+  }
+}

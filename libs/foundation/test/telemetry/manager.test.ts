@@ -249,7 +249,7 @@ describe('the singleton', () => {
     expect(warnings).toEqual([]);
     expect(new TelemetryManager(new TelemetryConfig({ serviceName: 'two' }), options)).toBe(first);
     expect(first.config.serviceName).toBe('one');
-    expect(warnings).toEqual([expect.stringContaining('service_name')]);
+    expect(warnings).toEqual([expect.stringContaining('serviceName')]);
   });
 });
 
