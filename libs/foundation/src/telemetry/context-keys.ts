@@ -56,15 +56,20 @@ export class TelemetryContext implements Context {
     this.sessionId = sessionId;
   }
 
+  /** Someone may pass anything: what is no context, or throws when it is read, holds nothing. */
   static of(context: Context): TelemetryContext {
-    if (context instanceof TelemetryContext) return context;
-    if (context === ROOT_CONTEXT || !isContext(context)) return EMPTY;
-    return new TelemetryContext(
-      context,
-      trace.getSpan(context),
-      context.getValue(TENANT_KEY) as TenantProject | undefined,
-      context.getValue(SESSION_KEY) as string | undefined,
-    );
+    try {
+      if (context instanceof TelemetryContext) return context;
+      if (context === ROOT_CONTEXT || !isContext(context)) return EMPTY;
+      return new TelemetryContext(
+        context,
+        trace.getSpan(context),
+        context.getValue(TENANT_KEY) as TenantProject | undefined,
+        context.getValue(SESSION_KEY) as string | undefined,
+      );
+    } catch {
+      return EMPTY;
+    }
   }
 
   with(span: Span | undefined, project: TenantProject | undefined, sessionId: string | undefined): TelemetryContext {
@@ -97,13 +102,8 @@ export class TelemetryContext implements Context {
   }
 }
 
-/** Someone may pass anything; what is no context holds nothing. */
-function isContext(value: unknown): boolean {
-  try {
-    return typeof (value as Context).getValue === 'function' && typeof (value as Context).setValue === 'function';
-  } catch {
-    return false; // undefined, null, or an object that throws when it is read
-  }
+function isContext(value: Context | null | undefined): boolean {
+  return typeof value?.getValue === 'function' && typeof value.setValue === 'function';
 }
 
 const EMPTY = new TelemetryContext(ROOT_CONTEXT, undefined, undefined, undefined);

@@ -357,7 +357,7 @@ export class Telemetry implements ExitParticipant {
     if (tenantId === undefined || tenantId === null) {
       throw new MissingTenantError('withTenant() needs a tenant id.');
     }
-    const projectName = typeof optionsOrFn === 'function' ? undefined : optionsOrFn.projectName;
+    const projectName = typeof optionsOrFn === 'function' ? undefined : projectNameOf(optionsOrFn);
     const project = this.#router.project(tenantId, projectName ?? undefined);
     return contextApi.with(this.#router.enter(TelemetryContext.of(contextApi.active()), project), fn);
   }
@@ -768,6 +768,15 @@ function installContextManager(): void {
 /** Options of callers without types may be anything; what is no object says nothing. */
 function optionsOf<T extends object>(options: T): T | Record<string, never> {
   return typeof options === 'object' && options !== null ? options : NO_OPTIONS;
+}
+
+/** Options that throw when they are read say nothing. */
+function projectNameOf(options: { readonly projectName?: string | undefined }): string | undefined {
+  try {
+    return optionsOf(options).projectName;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Anything but a span leaves the context as it is. */
