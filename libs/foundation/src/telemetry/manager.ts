@@ -211,7 +211,7 @@ export class Telemetry implements ExitParticipant {
       getProvider: (tenantId, projectName) => this.getProvider(tenantId, projectName),
       flush: (tenantId, timeoutMillis) => this.#flushSpans(timeoutMillis, tenantId),
       logger: this.#logger,
-      leavesSpansOut: () => !this.#recording || this.config.level !== 'verbose',
+      leavesSpansOut: (tenantId) => !this.#recording || this.#configuration.of(tenantId).config.level !== 'verbose',
     });
     this.tracerProvider = new TracerProvider(this.#router);
     this.propagator = new TenantPropagator(this.#router);

@@ -33,7 +33,7 @@ export interface ScoresOptions {
   readonly flush: (tenantId: string, timeoutMillis: number) => Promise<boolean>;
   readonly logger: FencedLogger;
   /** Spans may be left out by the level, or telemetry be off: that there is no active span is no mistake of the caller's then. */
-  readonly leavesSpansOut: () => boolean;
+  readonly leavesSpansOut: (tenantId: string) => boolean;
 }
 
 interface Target {
@@ -56,7 +56,7 @@ export class Scores {
   /** See `TenantTelemetry.score()`. */
   async write(tenantId: string, projectName: string | undefined, options: ScoreOptions): Promise<string | undefined> {
     const { span: _span, spanId: _spanId, projectName: given, ...annotation } = checkedOptions(options);
-    const target = targetOf(options, tenantId, this.#options.leavesSpansOut());
+    const target = targetOf(options, tenantId, this.#options.leavesSpansOut(tenantId));
     if (target === undefined) return undefined;
     const { span, spanId } = target;
     const project = target.projectName ?? given ?? projectName;
