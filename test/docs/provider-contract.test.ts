@@ -356,6 +356,18 @@ const FAULTS: readonly (readonly [fault: string, topic: string, apply: Fault])[]
       ),
   ],
   [
+    'prices nothing',
+    'metrics',
+    ({ analytics }) =>
+      replace(
+        analytics,
+        'getMetrics',
+        (original) =>
+          ({ prices: _unused, ...query }: Parameters<typeof original>[0]) =>
+            original(query),
+      ),
+  ],
+  [
     'gives the error rate in percent',
     'metrics',
     ({ analytics }) =>

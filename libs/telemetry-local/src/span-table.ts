@@ -92,7 +92,7 @@ function keepsOrder(attributes: Attributes): boolean {
 }
 
 /** A lone surrogate, which no UTF-8 can hold, becomes U+FFFD. (Every Node that is supported has this method, the types do not yet.) */
-function wellFormed(text: string): string {
+export function wellFormed(text: string): string {
   return (text as unknown as { toWellFormed(): string }).toWellFormed();
 }
 

@@ -112,6 +112,7 @@ export {
   METRIC_NAMES,
   type MetricPoint,
   type MetricQuery,
+  type ModelPrice,
   type NewAnnotation,
   type NewDatasetRow,
   type NewExperimentRun,

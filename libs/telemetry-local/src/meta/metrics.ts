@@ -6,20 +6,24 @@
  * every group that one of its spans is in, with its whole latency and state; spans without a value are in no group.
  */
 import {
+  checkInput,
   InvalidQueryError,
   isoTime,
   METRIC_NAMES,
   type MetricPoint,
+  type ModelPrice,
   type ProjectRef,
+  STORE_OPERATIONS,
   type StoreMetricQuery,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBListValue } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
 import { attributeNumberSql, attributeTextSql } from '../query/attribute-condition.js';
 import { TRACE_LATENCY_NANOS } from '../query/project-query.js';
-import { nanosRange, requireKnownFields, requireProject, requireText, shown } from '../query/query-input.js';
+import { nanosRange, requireProject, requireText, shown } from '../query/query-input.js';
 import type { SqlBuilder } from '../query/sql-builder.js';
 import type { NanosRange } from '../snapshot.js';
+import { wellFormed } from '../span-table.js';
 
 /** What metrics need of the engine. */
 export interface SpanSource {
@@ -35,6 +39,7 @@ type AttributeAggregate = 'mean' | 'sum' | 'min' | 'max' | 'p95';
 const ATTRIBUTE_METRIC = /^attribute:(.+):(mean|sum|min|max|p95)$/s;
 const GROUPS = { name: 'name', kind: 'span_kind', model: 'model', session: 'session_id', tenant: 'tenant_id' } as const;
 const MAX_METRICS = 50;
+const MAX_PRICES = 1000;
 const MAX_POINTS = 100_000;
 const LATENCY_PERCENTILES: Readonly<Record<string, number>> = {
   latency_p50: 0.5,
@@ -44,12 +49,16 @@ const LATENCY_PERCENTILES: Readonly<Record<string, number>> = {
 
 /** A metric over the rows of spans in one bucket and group: what is taken of a row, and how the rows are put together. */
 interface SpanMetric {
-  input(sql: SqlBuilder): string;
+  input(sql: SqlBuilder, priced: boolean): string;
   aggregate(column: string): string;
 }
 
 /** `fsum` rounds once, not with each addend. */
 const sumOf = (input: SpanMetric['input']): SpanMetric => ({ input, aggregate: (column) => `fsum(${column})` });
+
+/** The same sums in the same order as the docstring of `MetricQuery.prices`: equal to the last bit. NULL without a price, or without tokens. */
+const PRICE_OF_TOKENS = `CASE WHEN coalesce(tokens_prompt, tokens_completion) IS NOT NULL
+  THEN (coalesce(tokens_prompt, 0) * prompt_price + coalesce(tokens_completion, 0) * completion_price) / 1e6 END`;
 
 const SPAN_METRICS: Readonly<Record<string, SpanMetric>> = {
   span_count: { input: () => '1', aggregate: (column) => `count(${column})` },
@@ -60,7 +69,7 @@ const SPAN_METRICS: Readonly<Record<string, SpanMetric>> = {
     const recorded = finiteAttributeSql('llm.token_count.total', sql);
     return `coalesce(${recorded}, tokens_prompt + tokens_completion, tokens_prompt, tokens_completion)`;
   }),
-  cost_total: sumOf(() => 'cost'),
+  cost_total: sumOf((_sql, priced) => (priced ? `coalesce(cost, ${PRICE_OF_TOKENS})` : 'cost')),
 };
 
 /** SQL of a metric over the rows of traces, each with `millis` and `failed`. */
@@ -116,11 +125,19 @@ function groupSql(groupBy: string | undefined, sql: SqlBuilder): string {
 }
 
 function bucketNanos(bucketSeconds: number | undefined): bigint | undefined {
-  if (bucketSeconds === undefined) return undefined;
-  if (typeof bucketSeconds !== 'number' || !(bucketSeconds >= 0.001 && bucketSeconds <= 1e9)) {
-    throw new InvalidQueryError(`bucketSeconds is ${shown(bucketSeconds)}; it must be a number from 0.001 to 1e9.`);
-  }
-  return BigInt(Math.round(bucketSeconds * 1000)) * 1_000_000n;
+  return bucketSeconds === undefined ? undefined : BigInt(Math.round(bucketSeconds * 1000)) * 1_000_000n;
+}
+
+/** SQL: the spans of `source`, each with the price of its model, NULL where the table has none. */
+function pricedSql(source: string, prices: Readonly<Record<string, ModelPrice>>, sql: SqlBuilder): string {
+  // As the names of models are stored. Two that are then the same must not give a span twice: the later one holds.
+  const rows = new Map(Object.entries(prices).map(([model, price]) => [wellFormed(model), price]));
+  const values = Array.from(
+    rows,
+    ([model, { promptPerMillionTokens, completionPerMillionTokens }]) =>
+      `(${sql.bind(model)}::VARCHAR, ${sql.bind(promptPerMillionTokens)}::DOUBLE, ${sql.bind(completionPerMillionTokens)}::DOUBLE)`,
+  );
+  return `SELECT * FROM (${source}) LEFT JOIN (VALUES ${values.join(', ')}) AS prices(priced_model, prompt_price, completion_price) ON model = priced_model`;
 }
 
 interface Row {
@@ -130,15 +147,6 @@ interface Row {
   readonly values: ReadonlyMap<string, number | null>;
 }
 
-const FIELDS = [
-  'project',
-  'metricNames',
-  'startTime',
-  'endTime',
-  'bucketSeconds',
-  'groupBy',
-] as const satisfies readonly (keyof StoreMetricQuery)[];
-
 /**
  * Errors: `InvalidQueryError` for an unknown metric or group, a bucket that cannot be, or more than `MAX_POINTS` points;
  * `BackendUnavailableError` if it took too long.
@@ -146,12 +154,17 @@ const FIELDS = [
  * Order: by time, then by metric as asked, then by group.
  */
 export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): Promise<MetricPoint[]> {
-  requireKnownFields(query, FIELDS, '');
+  checkInput(STORE_OPERATIONS.getMetrics.request, query);
   const project = requireProject(query.project);
-  if (!Array.isArray(query.metricNames) || query.metricNames.length === 0 || query.metricNames.length > MAX_METRICS) {
-    throw new InvalidQueryError(`metricNames must list 1 to ${MAX_METRICS} metrics.`);
+  const { metricNames, prices = {} } = query;
+  if (metricNames.length > MAX_METRICS) {
+    throw new InvalidQueryError(`metricNames lists ${metricNames.length} metrics; at most ${MAX_METRICS} are allowed.`);
   }
-  const names = [...new Set(query.metricNames.map((name: unknown) => requireText(name, 'metricNames')))];
+  const models = Object.keys(prices).length;
+  if (models > MAX_PRICES) {
+    throw new InvalidQueryError(`prices has ${models} models; at most ${MAX_PRICES} are allowed.`);
+  }
+  const names = [...new Set(metricNames.map((name) => requireText(name, 'metricNames')))];
   const range = nanosRange(query);
   const width = bucketNanos(query.bucketSeconds);
   // Buckets count from the start of the range; without one, from 1970, so that they stay where they are as time goes on.
@@ -159,6 +172,7 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
   const bucketOf = (time: string) => (width === undefined ? '0::BIGINT' : `(${time} - ${origin}) // ${width}`);
 
   const metrics = names.map((name) => ({ name, ofSpans: spanMetricOf(name) }));
+  const priced = models > 0 && names.includes('cost_total');
 
   return engine.withSpans(project, range, async ({ source, sql, run }) => {
     const inputs: string[] = [];
@@ -169,7 +183,7 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
         traceValues.push(`(${TRACE_METRICS[name]})::DOUBLE`);
       } else {
         const column = `v${inputs.length}`;
-        inputs.push(`${ofSpans.input(sql)} AS ${column}`);
+        inputs.push(`${ofSpans.input(sql, priced)} AS ${column}`);
         spanValues.push(`(${ofSpans.aggregate(column)})::DOUBLE`);
       }
     }
@@ -184,7 +198,8 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
     const columns = ['trace_id', 'parent_id', 'start_ns', 'end_ns', 'seq', 'status'];
     const rows = await run(`
       WITH spans AS (
-        SELECT ${[...columns, `${groupSql(query.groupBy, sql)} AS metric_group`, ...inputs].join(', ')} FROM (${source})),
+        SELECT ${[...columns, `${groupSql(query.groupBy, sql)} AS metric_group`, ...inputs].join(', ')}
+        FROM (${priced ? pricedSql(source, prices, sql) : source})),
       traces AS (
         SELECT trace_id, min(start_ns) AS start_ns, ${TRACE_LATENCY_NANOS} / 1e6 AS millis, max((status = 2)::INTEGER) AS failed
         FROM spans GROUP BY trace_id),

@@ -6,6 +6,7 @@ import { type AnyValue, encodeTraces, type OtlpSpan } from '@cogniverse/foundati
 import {
   METRIC_NAMES,
   type MetricPoint,
+  type MetricQuery,
   type StoreMetricQuery,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
@@ -95,7 +96,19 @@ function groupOf(span: OtlpSpan, groupBy: string | undefined, tenantId: string):
   }
 }
 
-function spanMetric(name: string, spans: OtlpSpan[]): number | undefined {
+/** As recorded; else the tokens by the price of the model. */
+function costOf({ attributes }: OtlpSpan, prices: MetricQuery['prices'] = {}): number | undefined {
+  const recorded = numberOf(attributes.get('llm.cost.total'));
+  if (recorded !== undefined) return recorded;
+  const model = attributes.get('llm.model_name');
+  const price = typeof model === 'string' && Object.hasOwn(prices, model) ? prices[model] : undefined;
+  const prompt = numberOf(attributes.get('llm.token_count.prompt'));
+  const completion = numberOf(attributes.get('llm.token_count.completion'));
+  if (price === undefined || (prompt === undefined && completion === undefined)) return undefined;
+  return ((prompt ?? 0) * price.promptPerMillionTokens + (completion ?? 0) * price.completionPerMillionTokens) / 1e6;
+}
+
+function spanMetric(name: string, spans: OtlpSpan[], prices: MetricQuery['prices']): number | undefined {
   const of = (key: string) => spans.map((span) => numberOf(span.attributes.get(key)));
   switch (name) {
     case 'span_count':
@@ -116,7 +129,7 @@ function spanMetric(name: string, spans: OtlpSpan[]): number | undefined {
         ),
       );
     case 'cost_total':
-      return sum(defined(of('llm.cost.total')));
+      return sum(defined(spans.map((span) => costOf(span, prices))));
   }
   const [, key, aggregate] = /^attribute:(.+):(.+)$/.exec(name)!;
   const values = defined(of(key!));
@@ -202,6 +215,7 @@ function plainMetrics(all: readonly OtlpSpan[], query: StoreMetricQuery): Map<st
                 (span) =>
                   bucketOf(span.startTimeUnixNano) === bucket && groupOf(span, query.groupBy, tenantId) === group,
               ),
+              query.prices,
             );
         if (value !== undefined) values.set(JSON.stringify([String(time), metric, query.groupBy && group]), value);
       }
@@ -270,12 +284,18 @@ const anySpans = fc
       }),
     );
   });
+const price = fc.oneof(fc.double({ min: 0, max: 1e3, noNaN: true }), fc.constantFrom(0, 0.15, 2.5));
+const anyPrices = fc.dictionary(
+  fc.constantFrom('m1', 'm2', 'M1', 'ü"\'', 'toString', ''),
+  fc.record({ promptPerMillionTokens: price, completionPerMillionTokens: price }),
+);
 const anyQuery = fc.record(
   {
     startTime: fc.bigInt({ min: T0 - 10n, max: T0 + 3_000_000_000n }),
     endTime: fc.bigInt({ min: T0 + 1_000_000_000n, max: T0 + 6_000_000_000n }),
     bucketSeconds: fc.constantFrom(1, 0.25, 60),
     groupBy: fc.constantFrom('name', 'kind', 'model', 'session', 'tenant', 'attribute:tag', 'attribute:missing'),
+    prices: anyPrices,
   },
   { requiredKeys: [] },
 );
@@ -304,6 +324,69 @@ it('agrees with a plain computation over the same spans', async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+it('prices each span as JavaScript does, to the last bit', async () => {
+  const tokens = fc.oneof(
+    count,
+    fc.bigInt({ min: 0n, max: 2n ** 53n - 1n }),
+    fc.double({ min: 0, max: 1e9, noNaN: true }),
+  );
+  const attributes = fc.record(
+    {
+      'llm.model_name': fc.constantFrom('m1', 'm2', 'ü"\'', 'toString', ''),
+      'llm.token_count.prompt': tokens,
+      'llm.token_count.completion': tokens,
+      'llm.token_count.total': tokens,
+      'llm.cost.total': fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(Number.NaN)),
+    },
+    { requiredKeys: ['llm.model_name'] },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(attributes, { minLength: 1, maxLength: 30 }), anyPrices, async (list, prices) => {
+      const project = { tenantId: `tenant-${contractSpan().spanId}`, name: 'p' };
+      const spans = list.map((one, at) =>
+        contractSpan({ name: `span ${at}`, attributes: one as Record<string, AnyValue> }),
+      );
+      await ingest(project.tenantId, spans);
+      const points = await store.getMetrics({ project, metricNames: ['cost_total'], prices, groupBy: 'name' });
+      const expected = new Map(spans.map((span) => [span.name, costOf(span, prices)]));
+      for (const [name, cost] of expected) if (cost === undefined) expected.delete(name);
+      // A sum has no negative zero.
+      expect(new Map(points.map(({ group, value }) => [group, value + 0]))).toEqual(
+        new Map([...expected].map(([name, cost]) => [name, cost! + 0])),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});
+
+it.each([
+  [
+    { m: { promptPerMillionTokens: -1, completionPerMillionTokens: 0 } },
+    'prices.m.promptPerMillionTokens is -1; it must be a number from 0',
+  ],
+  [7, 'prices is 7; it must be an object'],
+  [
+    Object.fromEntries(
+      Array.from({ length: 1001 }, (_, at) => [`m${at}`, { promptPerMillionTokens: 1, completionPerMillionTokens: 1 }]),
+    ),
+    'prices has 1001 models; at most 1000 are allowed',
+  ],
+])('refuses a table of prices that cannot be', async (prices, told) => {
+  const query = { project: { tenantId: 'acme', name: 'p' }, metricNames: ['cost_total'], prices: prices as never };
+  await expect(store.getMetrics(query)).rejects.toThrow(told);
+});
+
+it('counts a span once, whatever names the table has that are stored as the same one', async () => {
+  const project = { tenantId: `tenant-${contractSpan().spanId}`, name: 'p' };
+  await ingest(project.tenantId, [
+    contractSpan({ attributes: { 'llm.model_name': '\ud800', 'llm.token_count.prompt': 1_000_000n } }),
+  ]);
+  const price = (each: number) => ({ promptPerMillionTokens: each, completionPerMillionTokens: each });
+  const prices = { '\ud800': price(1), '\ud801': price(3) };
+  const points = await store.getMetrics({ project, metricNames: ['span_count', 'cost_total'], prices });
+  expect(points.map(({ value }) => value)).toEqual([1, 3]);
 });
 
 it('gives points by time, then by metric as asked, then by group, each once', async () => {

@@ -299,7 +299,10 @@ it('answers every read as the store behind the server does', async () => {
   );
   const remote = openRemoteStore({ endpoint: server.addresses.http });
   const [one, two] = [
-    contractSpan({ status: 2, attributes: { 'tenant.id': 'acme', 'llm.token_count.prompt': 3n, big: 2n ** 62n } }),
+    contractSpan({
+      status: 2,
+      attributes: { 'tenant.id': 'acme', 'llm.model_name': 'my_model', 'llm.token_count.prompt': 3n, big: 2n ** 62n },
+    }),
     contractSpan({ at: 5 }),
   ];
   for (const [body, projectName] of [
@@ -332,6 +335,12 @@ it('answers every read as the store behind the server does', async () => {
     (from) => from.querySpans({ project: { tenantId: null, name: 'default' } }),
     (from) => from.queryTraces({ project: ref, ...range }),
     (from) => from.getMetrics({ project: ref, metricNames: METRIC_NAMES, groupBy: 'name', bucketSeconds: 60 }),
+    (from) =>
+      from.getMetrics({
+        project: ref,
+        metricNames: ['cost_total'],
+        prices: { my_model: { promptPerMillionTokens: 0.1, completionPerMillionTokens: 0 } },
+      }),
     (from) => from.getAnnotations({ project: ref, spanIds: [one.spanId] }),
     (from) => from.listDatasets('acme'),
     (from) => from.getDatasetRows('acme', dataset.name),

@@ -1,6 +1,12 @@
 /** Aggregated metrics over stored spans.   Read path: provider -> [analytics]. */
 import type { MetricPoint, TimeInput } from './records.js';
 
+/** What a model's tokens cost. Units: of whatever currency the costs that spans record are in, for a million tokens; 0 or more. */
+export interface ModelPrice {
+  readonly promptPerMillionTokens: number;
+  readonly completionPerMillionTokens: number;
+}
+
 export interface MetricQuery {
   project?: string | undefined;
   /** See `METRIC_NAMES`; and `attribute:<key>:<mean|sum|min|max|p95>`. Any other is an `InvalidQueryError` that lists these. */
@@ -11,6 +17,17 @@ export interface MetricQuery {
   bucketSeconds?: number | undefined;
   /** `name`, `kind`, `model`, `session`, `tenant`, or `attribute:<key>`. */
   groupBy?: string | undefined;
+  /**
+   * Prices for `cost_total`, by the name of the model (`llm.model_name`, letter by letter). Default: none, only costs as recorded count.
+   *
+   * A span that records `llm.cost.total` costs that. Any other costs
+   * `(prompt * promptPerMillionTokens + completion * completionPerMillionTokens) / 1e6`, in doubles, with the tokens of
+   * `llm.token_count.prompt` and `llm.token_count.completion`, of which one may be missing. A span of a model that is not in the table, or
+   * without either count (`llm.token_count.total` alone does not say at which price), has no cost: it adds nothing, also no 0.
+   *
+   * Errors: `InvalidQueryError` for a price that is no finite number from 0; `NotSupportedError` if the backend cannot price.
+   */
+  prices?: Readonly<Record<string, ModelPrice>> | undefined;
 }
 
 /** `error_rate` is 0 to 1; latencies are of traces, in milliseconds, percentiles by linear interpolation. */

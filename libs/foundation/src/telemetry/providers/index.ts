@@ -1,5 +1,5 @@
 /** The provider interfaces: what a backend implements. */
-export { type AnalyticsStore, METRIC_NAMES, type MetricQuery } from './analytics-store.js';
+export { type AnalyticsStore, METRIC_NAMES, type MetricQuery, type ModelPrice } from './analytics-store.js';
 export type { AnnotationQuery, AnnotationStore, EvaluationRow } from './annotation-store.js';
 export type { DatasetStore } from './dataset-store.js';
 export type { ExperimentStore, NewExperimentRun } from './experiment-store.js';

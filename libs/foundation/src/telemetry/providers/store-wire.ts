@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { decodeTracesJson, encodeTracesJson, type OtlpLimits } from '../../otlp/index.js';
 import type { OtlpResource, OtlpResourceSpans, OtlpScope, OtlpScopeSpans, OtlpTraces } from '../../otlp/model.js';
 import { InvalidQueryError } from '../errors.js';
-import type { MetricQuery } from './analytics-store.js';
+import type { MetricQuery, ModelPrice } from './analytics-store.js';
 import type { AnnotationQuery, AnnotationStore, EvaluationRow } from './annotation-store.js';
 import type { NewExperimentRun } from './experiment-store.js';
 import type {
@@ -51,7 +51,9 @@ function snakeCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-function renameKeys(value: object, names: ReadonlyMap<string, string>): Record<string, unknown> {
+function renameKeys(value: unknown, names: ReadonlyMap<string, string>): unknown {
+  // zod encodes what a schema holds once before it checks it. What is no object goes on, to be refused as none.
+  if (!isObject(value)) return value;
   // A key without a name stays as it is, so that a strict schema refuses it by its name instead of losing it.
   return Object.fromEntries(Object.entries(value).map(([key, held]) => [names.get(key) ?? key, held]));
 }
@@ -373,12 +375,17 @@ const traceQueryShape: Shape<Omit<TraceQuery, 'project'>> = {
 };
 const traceQuery = request<StoreTraceQuery>({ project: projectRef, ...traceQueryShape });
 
+const PRICE = 'it must be a number from 0';
+const price = z.number(PRICE).min(0, PRICE);
+const modelPrice = request<ModelPrice>({ promptPerMillionTokens: price, completionPerMillionTokens: price });
+
 const metricQueryShape: Shape<Omit<MetricQuery, 'project'>> = {
   metricNames: listOf(text, 'it must be a list of names').min(1, 'it must name at least one metric'),
   startTime: time('startTime'),
   endTime: time('endTime'),
   bucketSeconds: z.number(BUCKET_SECONDS).min(0.001, BUCKET_SECONDS).max(1e9, BUCKET_SECONDS).optional(),
   groupBy: optionalText,
+  prices: z.record(z.string(), modelPrice, OBJECT).optional(),
 };
 const metricQuery = request<StoreMetricQuery>({ project: projectRef, ...metricQueryShape });
 
@@ -802,7 +809,7 @@ export function decodeStoreResult<Request, Result>(operation: StoreOperation<Req
 /** A sentence for each fault, in the names that the caller wrote: those of a path are the wire's. */
 function refusal(error: z.ZodError, input: unknown, nameOf: (key: PropertyKey) => string): InvalidQueryError {
   const sentences = error.issues.map((issue) => {
-    const path = issue.path.map((key) => (typeof key === 'number' ? key : nameOf(key)));
+    const { names: path, value } = placeOf(issue.path, input, nameOf);
     const field = path.join('.');
     if (issue.code === 'unrecognized_keys') {
       const keys = issue.keys.map((key) => JSON.stringify(key)).join(', ');
@@ -810,7 +817,7 @@ function refusal(error: z.ZodError, input: unknown, nameOf: (key: PropertyKey) =
     }
     const isAbsent = issue.code === 'invalid_type' && issue.expected === 'nonoptional'; // zod's own word, for whatever schema
     const remedy = isAbsent ? 'it must be given' : issue.message;
-    return `${field || 'The request'} is ${shown(path.reduce<unknown>(heldAt, input))}; ${remedy}.`;
+    return `${field || 'The request'} is ${shown(value)}; ${remedy}.`;
   });
   return new InvalidQueryError(sentences.join(' '), { cause: error });
 }
@@ -819,8 +826,17 @@ function camelCase(key: PropertyKey): string {
   return String(key).replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 }
 
-function heldAt(value: unknown, key: PropertyKey): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined;
+/** What stands at a path, and the path as the caller wrote it. A key that the caller has is his own, such as the name of a model. */
+function placeOf(path: readonly PropertyKey[], input: unknown, nameOf: (key: PropertyKey) => string) {
+  const names: string[] = [];
+  let value = input;
+  for (const key of path) {
+    const held = Object(value) as Record<PropertyKey, unknown>;
+    const name = Object.hasOwn(held, key) ? String(key) : nameOf(key);
+    names.push(name);
+    value = Object.hasOwn(held, name) ? held[name] : undefined;
+  }
+  return { names, value };
 }
 
 function shown(value: unknown): string {

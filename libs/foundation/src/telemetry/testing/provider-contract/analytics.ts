@@ -1,7 +1,7 @@
 /** Contract: metrics of spans and of traces, by bucket and group.   Testing. */
 import assert from 'node:assert/strict';
 import { InvalidQueryError } from '../../errors.js';
-import { METRIC_NAMES } from '../../providers/analytics-store.js';
+import { METRIC_NAMES, type MetricQuery } from '../../providers/analytics-store.js';
 import { contractSpan, hexId, MILLI, T0 } from './contract-spans.js';
 import type { ContractTopic } from './describe-telemetry-provider.js';
 
@@ -151,6 +151,106 @@ export function describeAnalytics({ check }: ContractTopic): void {
       );
     },
     'metrics',
+  );
+
+  /** Spans with what each costs by the prices of `PRICED`. */
+  const pricedSpans = [
+    // As recorded, whatever the tokens would cost.
+    { cost: 0.25, model: 'small', recorded: { 'llm.token_count.prompt': 1000n, 'llm.cost.total': 0.25 } },
+    {
+      cost: 0.035,
+      model: 'small',
+      recorded: { 'llm.token_count.prompt': 10_000n, 'llm.token_count.completion': 20_000n },
+    },
+    { cost: 6, model: 'my_model', recorded: { 'llm.token_count.prompt': 2_000_000n } },
+    { cost: 0.5, model: 'my_model', recorded: { 'llm.token_count.completion': 50_000n } },
+    { cost: 0, model: 'free', recorded: { 'llm.token_count.prompt': 1000n } },
+    // Of no known price, or with nothing that has a price: no cost, also no 0.
+    { cost: undefined, model: 'unknown', recorded: { 'llm.token_count.prompt': 1000n } },
+    { cost: undefined, model: 'Small', recorded: { 'llm.token_count.prompt': 1000n } },
+    { cost: undefined, model: undefined, recorded: { 'llm.token_count.prompt': 1000n } },
+    { cost: undefined, model: 'small', recorded: { 'llm.token_count.total': 1000n } },
+    { cost: 0.125, model: 'unknown', recorded: { 'llm.cost.total': 0.125 } },
+  ].map(({ cost, model, recorded }, at) => ({
+    cost,
+    model,
+    span: () =>
+      contractSpan({
+        name: `priced ${at}`,
+        at: at * 1000,
+        attributes: {
+          'openinference.span.kind': 'LLM',
+          ...(model === undefined ? {} : { 'llm.model_name': model }),
+          ...(recorded as Record<string, number | bigint>),
+        },
+      }),
+  }));
+  const PRICED = {
+    small: { promptPerMillionTokens: 0.5, completionPerMillionTokens: 1.5 },
+    my_model: { promptPerMillionTokens: 3, completionPerMillionTokens: 10 },
+    free: { promptPerMillionTokens: 0, completionPerMillionTokens: 0 },
+  };
+
+  check(
+    'price the tokens of spans that record no cost',
+    async (backend) => {
+      const acme = await backend.tenant();
+      await acme.send(...pricedSpans.map(({ span }) => span()));
+      const cost = async (prices: MetricQuery['prices'], range: Partial<MetricQuery> = {}) => {
+        const points = await acme.analytics.getMetrics({ metricNames: ['cost_total'], prices, ...range });
+        return points.map(({ value }) => value);
+      };
+      assertClose((await cost(PRICED))[0], 0.25 + 0.035 + 6 + 0.5 + 0.125, 'the cost with prices');
+      for (const prices of [undefined, {}])
+        assert.deepEqual(await cost(prices), [0.375], 'without a price: as recorded');
+      const from = (at: number, to: number) => ({
+        startTime: T0 + BigInt(at) * 1000n * MILLI,
+        endTime: T0 + BigInt(to) * 1000n * MILLI,
+      });
+      assert.deepEqual(await cost(PRICED, from(4, 5)), [0], 'tokens that cost nothing cost 0');
+      assert.deepEqual(await cost(PRICED, from(5, 9)), [], 'what has no price gives no point, not 0');
+      assert.deepEqual(
+        (
+          await acme.analytics.getMetrics({ metricNames: ['span_count', 'cost_total'], prices: PRICED, ...from(5, 9) })
+        ).map(({ metricName, value }) => [metricName, value]),
+        [['span_count', 4]],
+        'prices change no other metric',
+      );
+    },
+    'metrics',
+    'price tables',
+  );
+
+  check(
+    'price in groups and in buckets as over the whole',
+    async (backend) => {
+      const acme = await backend.tenant();
+      await acme.send(...pricedSpans.map(({ span }) => span()));
+      const points = await acme.analytics.getMetrics({ metricNames: ['cost_total'], prices: PRICED, groupBy: 'model' });
+      const ofModel = new Map<string, number>();
+      for (const { model, cost } of pricedSpans) {
+        if (model !== undefined && cost !== undefined) ofModel.set(model, (ofModel.get(model) ?? 0) + cost);
+      }
+      assert.deepEqual(points.map(({ group }) => group).sort(), [...ofModel.keys()].sort());
+      for (const { group, value } of points) assertClose(value, ofModel.get(group!)!, `the cost of ${group}`);
+      const seconds = await acme.analytics.getMetrics({
+        metricNames: ['cost_total'],
+        prices: PRICED,
+        startTime: T0,
+        bucketSeconds: 1,
+      });
+      assert.deepEqual(
+        seconds.map(({ timestamp, value }) => [timestamp, value]),
+        pricedSpans.flatMap(({ cost }, at) =>
+          cost === undefined ? [] : [[new Date(Number(T0 / MILLI) + at * 1000).toISOString(), cost]],
+        ),
+        'one span a bucket: its cost to the last bit',
+      );
+    },
+    'metrics',
+    'price tables',
+    'metric groups',
+    'metric buckets',
   );
 
   check(

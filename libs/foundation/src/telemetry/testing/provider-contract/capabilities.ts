@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import type { AnyValue } from '../../../otlp/index.js';
 import { ConfigurationError, NotSupportedError, TelemetryError } from '../../errors.js';
+import type { MetricQuery } from '../../providers/analytics-store.js';
 import type { SpanRecord } from '../../providers/records.js';
 import type { ContractBackend, ContractTenant } from './backend.js';
 import { contractSpan, hexId, MILLI, T0 } from './contract-spans.js';
@@ -54,7 +55,7 @@ async function roundTrip(backend: ContractBackend, fields: Parameters<typeof con
 }
 
 const metrics =
-  (fields: { metricNames?: string[]; bucketSeconds?: number; groupBy?: string } = {}) =>
+  (fields: Partial<MetricQuery> = {}) =>
   ({ analytics }: ContractTenant) =>
     analytics.getMetrics({ metricNames: ['span_count'], ...fields });
 
@@ -168,6 +169,12 @@ export const CAPABILITIES = {
   metrics: refuses(metrics()),
   'metric buckets': refuses(metrics({ bucketSeconds: 60 })),
   'metric groups': refuses(metrics({ groupBy: 'name' })),
+  'price tables': refuses(
+    metrics({
+      metricNames: ['cost_total'],
+      prices: { m: { promptPerMillionTokens: 1, completionPerMillionTokens: 2 } },
+    }),
+  ),
   'attribute metrics': refuses(metrics({ metricNames: ['attribute:k:mean'] })),
 } as const satisfies Record<string, Lacking>;
 

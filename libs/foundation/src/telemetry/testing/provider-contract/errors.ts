@@ -1,6 +1,7 @@
 /** Contract: a mistake is told by its field, its value and what to write instead; what cannot be answered is never answered with nothing.   Testing. */
 import assert from 'node:assert/strict';
 import { BackendUnavailableError, ConfigurationError, InvalidQueryError, TelemetryError } from '../../errors.js';
+import type { MetricQuery } from '../../providers/analytics-store.js';
 import type { ContractTenant } from './backend.js';
 import type { ProviderCapability } from './capabilities.js';
 import { contractSpan, hexId } from './contract-spans.js';
@@ -170,6 +171,35 @@ const METRIC_MISTAKES: readonly Mistake[] = [
   ['no metric', ({ analytics }) => analytics.getMetrics({ metricNames: [] }), ['metricNames', '[]', 'at least one']],
 ];
 
+const priced = (prices: unknown) => sent<MetricQuery>({ metricNames: ['cost_total'], prices });
+const PRICE_MISTAKES: readonly Mistake[] = [
+  ['the table', ({ analytics }) => analytics.getMetrics(priced([])), ['prices', '[]', 'object']],
+  [
+    'a price below 0',
+    ({ analytics }) =>
+      analytics.getMetrics(priced({ my_model: { promptPerMillionTokens: -1, completionPerMillionTokens: 1 } })),
+    ['prices.my_model.promptPerMillionTokens', '-1', 'a number from 0'],
+  ],
+  [
+    'a price that is missing',
+    ({ analytics }) => analytics.getMetrics(priced({ my_model: { promptPerMillionTokens: 1 } })),
+    ['prices.my_model.completionPerMillionTokens', 'missing', 'a number from 0'],
+  ],
+  [
+    'a price of something else',
+    ({ analytics }) =>
+      analytics.getMetrics(
+        priced({ my_model: { promptPerMillionTokens: 1, completionPerMillionTokens: 1, perImage: 1 } }),
+      ),
+    ['"perImage"', 'prices.my_model', 'completionPerMillionTokens'],
+  ],
+  [
+    'no prices of a model',
+    ({ analytics }) => analytics.getMetrics(priced({ my_model: null })),
+    ['prices.my_model', 'null', 'object'],
+  ],
+];
+
 const GROUP_MISTAKES: readonly Mistake[] = [
   [
     'the group',
@@ -184,6 +214,7 @@ const MISTAKES: readonly (readonly [what: string, mistakes: readonly Mistake[], 
   ['data sets', DATASET_MISTAKES, 'datasets'],
   ['experiments', EXPERIMENT_MISTAKES, 'experiments'],
   ['metrics', METRIC_MISTAKES, 'metrics'],
+  ['the prices of metrics', PRICE_MISTAKES, 'metrics', 'price tables'],
   ['the groups of metrics', GROUP_MISTAKES, 'metrics', 'metric groups'],
 ];
 
