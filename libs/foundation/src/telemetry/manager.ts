@@ -366,9 +366,7 @@ export class Telemetry implements ExitParticipant {
   startSpan(name: string, options: SpanOptions = NO_OPTIONS): TelemetrySpan {
     const given = optionsOf(options);
     const entered = this.#tryEnter(given);
-    return entered === undefined
-      ? NOOP_SPAN
-      : this.#router.start(this.#scope, name, given as { attributes?: Attributes }, entered);
+    return entered === undefined ? NOOP_SPAN : this.#start(name, given, entered);
   }
 
   /** Runs `fn` with `span` as the active one, in the span's tenant. Does not end it. */
@@ -423,27 +421,33 @@ export class Telemetry implements ExitParticipant {
     return new InboundRequest(parts, options);
   }
 
-  /**
-   * The context in which the call's span starts, or undefined where none is recorded: telemetry is off, the level leaves it out, or the
-   * options throw when they are read. Errors: `MissingTenantError`.
-   */
+  /** The context that a call names, or undefined where nothing is recorded. Errors: `MissingTenantError`. */
   #tryEnter(options: Partial<SpanOptions & SessionOptions>, inSession = false): TelemetryContext | undefined {
     if (!this.#recording) return undefined;
+    const active = TelemetryContext.of(contextApi.active());
     try {
-      const { component } = options;
-      const perTenant = this.#configuration.hasOverrides;
-      if (component !== undefined && !perTenant && !this.config.shouldInstrumentLevel(component)) return undefined;
-      const entered = this.#entered(options, TelemetryContext.of(contextApi.active()));
-      if (component !== undefined && perTenant) {
-        const { config } = this.#router.ambientProject(entered)?.configuration ?? this;
-        if (!config.shouldInstrumentLevel(component)) return undefined;
-      }
+      const entered = this.#entered(options, active);
       return inSession ? entered.with(entered.span, entered.project, this.#sessionId(options.sessionId)) : entered;
     } catch (error) {
       if (error instanceof MissingTenantError) throw error;
-      this.#router.refuseCall(error);
-      return undefined;
+      return this.#router.refusedContext(active, error); // whose call it is nobody knows: not the one around it
     }
+  }
+
+  /** A span that does nothing where the level leaves the component out. */
+  #start(name: string, options: SpanOptions, entered: TelemetryContext): TelemetrySpan {
+    try {
+      const { component } = options;
+      if (component !== undefined && !this.#configOf(entered).shouldInstrumentLevel(component)) return NOOP_SPAN;
+    } catch (error) {
+      return this.#router.refuseCall(error);
+    }
+    return this.#router.start(this.#scope, name, options as { attributes?: Attributes }, entered);
+  }
+
+  #configOf(entered: TelemetryContext): TelemetryConfig {
+    const tenantId = this.#configuration.hasOverrides ? this.#router.ambientProject(entered)?.tenantId : undefined;
+    return tenantId === undefined ? this.config : this.#configuration.of(tenantId).config;
   }
 
   /** One that cannot be used is counted and logged, and means no session: never the one around it, which may be another user's. */
@@ -484,7 +488,8 @@ export class Telemetry implements ExitParticipant {
   }
 
   #runSpan<T>(name: string, options: SpanOptions, entered: TelemetryContext, fn: (span: TelemetrySpan) => T): T {
-    const span = this.#router.start(this.#scope, name, options as { attributes?: Attributes }, entered);
+    const span = this.#start(name, options, entered);
+    // Also where the span is left out: what runs inside is the named tenant's and session's, not that of the code around.
     const context = span instanceof Span ? this.#router.contextOf(entered, span) : entered;
     let result: T;
     try {

@@ -1,5 +1,10 @@
 /** Each level with each component: what is recorded, by every call that takes a component. */
-import { type SpanOptions, type Telemetry, TelemetryConfig } from '@cogniverse/foundation/telemetry';
+import {
+  MissingTenantError,
+  type SpanOptions,
+  type Telemetry,
+  TelemetryConfig,
+} from '@cogniverse/foundation/telemetry';
 import { describe, expect, it } from 'vitest';
 import { memoryTelemetry } from './memory-telemetry.js';
 
@@ -54,5 +59,40 @@ describe.each(LEVELS)('at level %s', (level) => {
       const parent = received.named(leftOut ? 'outer' : 'encoder');
       expect(received.named('search').parentSpanId).toBe(parent.spanId);
     }
+  });
+
+  it('what runs inside a span that is left out has the tenant and the session that it names, not those around it', async () => {
+    const { telemetry, flushed } = memoryTelemetry({ level });
+    const inner = async (name: string): Promise<void> => {
+      await Promise.resolve();
+      telemetry.span(name, () => undefined);
+    };
+    await telemetry.session({ tenantId: 'acme', sessionId: 'around' }, async () => {
+      await telemetry.span('left out', { tenantId: 'globex', component: 'pipeline' }, () => inner('in span'));
+      await telemetry.sessionSpan('left out', { tenantId: 'globex', sessionId: 's', component: 'pipeline' }, () =>
+        inner('in session'),
+      );
+    });
+    await telemetry.span('left out', { tenantId: 'globex', component: 'pipeline' }, () => inner('nothing around'));
+    const { spans } = await flushed();
+    const found = spans
+      .filter(({ name }) => name !== 'left out')
+      .map(({ name, tenant, attributes }) => [name, tenant, attributes.get('session.id')]);
+    expect(found).toEqual(
+      level === 'disabled'
+        ? []
+        : [
+            ['in span', 'globex', undefined],
+            ['in session', 'globex', 's'],
+            ['nothing around', 'globex', undefined],
+          ],
+    );
+  });
+
+  it('a call without any tenant is a mistake at every level at which anything is recorded', () => {
+    const { telemetry } = memoryTelemetry({ level });
+    const call = () => telemetry.span('left out', { component: 'pipeline' }, () => 1);
+    if (level === 'disabled') expect(call()).toBe(1);
+    else expect(call).toThrow(MissingTenantError);
   });
 });

@@ -305,8 +305,21 @@ describe('a call whose options are of no use', () => {
     telemetry.tenant('acme').span('no options', null as never, () => ran.push('no options'));
     expect(ran).toEqual(['span', 'parent', 'sessionSpan', 'session', 'withSpan', 'handle', 'no options']);
     expect((await flushed()).spans.map(({ name }) => name)).toEqual(['handle', 'no options']);
-    expect(telemetry.getStats().export.total.dropped).toEqual({ invalid: 6 });
+    expect(telemetry.getStats().export.total.dropped).toEqual({ invalid: 5 }); // session() makes no span
     expect(warnings).toHaveLength(1);
+  });
+
+  it('records nothing inside such a call for the tenant around it: whose it is nobody knows', async () => {
+    const { telemetry, flushed } = auditedTelemetry();
+    const options = unreadable as never;
+    const inner = (): void => telemetry.span('inner', () => undefined);
+    telemetry.withTenant('acme', () => {
+      telemetry.span('span', options, inner);
+      telemetry.sessionSpan('sessionSpan', options, inner);
+      telemetry.session(options, inner);
+      telemetry.span('after', () => undefined);
+    });
+    expect((await flushed()).spans.map(({ name }) => name)).toEqual(['after']);
   });
 
   it('takes a primitive for no options at all', async () => {

@@ -372,9 +372,18 @@ export class TenantRouter {
     }
   }
 
-  /** A call whose options cannot be read. */
+  /** The context of a call whose options cannot be read: no tenant's. */
+  refusedContext(active: TelemetryContext, error: unknown): TelemetryContext {
+    return active.forOtherTenant(this.#refuseOptions(error));
+  }
+
+  #refuseOptions(error: unknown): TenantProject {
+    return this.#refuse(`The options of a call cannot be read (${describe(error)}).`, 'options');
+  }
+
+  /** A span whose options cannot be read. */
   refuseCall(error: unknown): TelemetrySpan {
-    const { ledger } = this.#refuse(`The options of a call cannot be read (${describe(error)}).`, 'options');
+    const { ledger } = this.#refuseOptions(error);
     ledger.started += 1;
     ledger.ended += 1;
     ledger.countDropped('invalid', 1);
