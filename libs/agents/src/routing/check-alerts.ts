@@ -54,11 +54,20 @@ type Measured = Pick<AlertCheck, 'group' | 'value' | 'samples'>;
  *
  * Range:  hit rate, error rate and failed initializations are those between the snapshots; without `previous` those since the start. A latency is that of the
  *         window at `current`. Drops are a rate, so without `previous` there is no verdict.
- * Errors: `InvalidArgumentError` for a rule with a metric that is none.
+ * Errors: `InvalidArgumentError` for a rule with a metric that is none, and without a snapshot.
  * Empty:  nothing to look at gives `no_data`; a rule by modality or tenant gives no check for one that never had a request or a drop.
  * Resets: a count that is lower than before began anew, and counts from 0.
  */
-export function checkAlerts({ rules = recommendedAlerts(), current, previous }: AlertCheckInput): AlertCheck[] {
+export function checkAlerts(input: AlertCheckInput): AlertCheck[] {
+  const { rules = recommendedAlerts(), current, previous } = (input ?? {}) as AlertCheckInput;
+  const remedy = 'Give { atMillis, stats: telemetry.getStats(), modalities: tracker.getAllStats() }.';
+  checkArgument(typeof current === 'object' && current !== null, 'current', current, remedy);
+  checkArgument(
+    Array.isArray(rules),
+    'rules',
+    rules,
+    'Give a list of rules, as recommendedAlerts() does, or leave it out.',
+  );
   return rules.flatMap((rule) =>
     measure(rule, current, previous).map((measured) => {
       const { value, samples } = measured;

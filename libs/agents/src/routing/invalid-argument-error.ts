@@ -12,7 +12,15 @@ export function checkArgument(holds: boolean, field: string, value: unknown, rem
   if (!holds) throw new InvalidArgumentError(`${field} is ${quoted(value)}. ${remedy}`);
 }
 
-/** A value for a message; never throws. */
+/** A value for a message, cut to some 100 characters; never throws. */
 export function quoted(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : textOfError(value) || String(value);
+  try {
+    if (typeof value === 'string') return JSON.stringify(value.slice(0, 100));
+    if (typeof value === 'object' && value !== null && !(value instanceof Error)) {
+      return JSON.stringify(value).slice(0, 100);
+    }
+  } catch {
+    return 'an object that has no JSON'; // a cycle, a BigInt, a getter that throws
+  }
+  return textOfError(value) || String(value);
 }

@@ -87,6 +87,13 @@ export class ModalityMetricsTracker {
   #invalidRecords = 0;
 
   constructor(options: ModalityMetricsOptions = {}) {
+    const known = (option: string): boolean => option === 'windowSize' || option === 'clock';
+    checkArgument(
+      typeof options === 'object' && options !== null && Object.keys(options).every(known),
+      'options',
+      options,
+      'Give { windowSize } as an object; there is no other option.',
+    );
     this.windowSize = options.windowSize ?? 1000;
     checkArgument(
       Number.isInteger(this.windowSize) && this.windowSize >= 1 && this.windowSize <= MAX_WINDOW_SIZE,

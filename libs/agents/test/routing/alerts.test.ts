@@ -316,3 +316,12 @@ describe('queue drops over 100 a minute', () => {
     expect(check(rule, snapshot(60_000, telemetry), before, rules)).toMatchObject([{ group: {}, condition: 'met' }]);
   });
 });
+
+it('a check without a snapshot is refused, and is told what one is', () => {
+  const check = checkAlerts as (input?: unknown) => unknown;
+  const told =
+    'current is undefined. Give { atMillis, stats: telemetry.getStats(), modalities: tracker.getAllStats() }.';
+  expect(() => check()).toThrow(told);
+  expect(() => check({ rules: recommendedAlerts() })).toThrow(told);
+  expect(() => check({ rules: 'all', current: { atMillis: 0 } })).toThrow(/^rules is "all"\. Give a list of rules/);
+});

@@ -1,5 +1,5 @@
 /** The tracker of the reference: what it counts, the shape of every answer, windows, resets, and input that is no input. */
-import { ModalityMetricsTracker, QueryModality } from '@cogniverse/agents/routing';
+import { InvalidArgumentError, ModalityMetricsTracker, QueryModality } from '@cogniverse/agents/routing';
 import { ManualClock } from '@cogniverse/foundation/telemetry/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -154,6 +154,16 @@ describe('windows', () => {
     tracker.recordModalityExecution(MIXED, 2, true);
     expect(tracker.modalityLatencies(MIXED)).toEqual([1, 2]);
     expect(tracker.modalityLatencies(AUDIO)).toEqual([1]);
+  });
+
+  it.each([
+    [500, '500'],
+    [{ window_size: 500 }, '{"window_size":500}'],
+    [null, 'null'],
+  ])('is never the default by mistake: new ModalityMetricsTracker(%j) is refused', (options, shown) => {
+    const create = () => new ModalityMetricsTracker(options as never);
+    expect(create).toThrow(InvalidArgumentError);
+    expect(create).toThrow(`options is ${shown}. Give { windowSize } as an object; there is no other option.`);
   });
 
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 1_000_001, '10'])(

@@ -3,7 +3,8 @@
  *
  * What is stored for the default tenant holds for every tenant; what is stored for a tenant goes before it.
  */
-import { type Dict, TelemetryConfig, type TelemetryConfigOptions } from '../telemetry/config.js';
+import { z } from 'zod';
+import { type Dict, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from '../telemetry/config.js';
 import type { TelemetryConfigSource } from '../telemetry/config-source.js';
 import { ConfigurationError } from '../telemetry/errors.js';
 import { requireName } from '../telemetry/tenant-names.js';
@@ -21,6 +22,17 @@ export interface EntryName {
   readonly key?: string | undefined;
 }
 
+const ENTRY_NAME = { service: z.string().min(1).optional(), key: z.string().min(1).optional() };
+const VERSION_NUMBER = z.int('give a version, a whole number').min(0).optional();
+const SET_SCHEMA = z.strictObject({ expectedVersion: VERSION_NUMBER });
+const SET_ENTRY_SCHEMA = SET_SCHEMA.extend({ service: ENTRY_NAME.service });
+const UPDATE_SCHEMA = z.strictObject({ service: ENTRY_NAME.service });
+const GET_SCHEMA = UPDATE_SCHEMA.extend({ version: VERSION_NUMBER });
+const DELETE_SCHEMA = SET_ENTRY_SCHEMA.extend({ forget: z.boolean().optional() });
+const HISTORY_SCHEMA = z.strictObject({ ...ENTRY_NAME, limit: z.int().min(0).optional() });
+const RESTORE_SCHEMA = SET_SCHEMA.extend(ENTRY_NAME);
+
+/** An option that does not exist, such as a misspelt `expectedVersion`, is a `ConfigurationError` in every method. */
 export class ConfigManager implements TelemetryConfigSource {
   readonly store: ConfigStore;
   /** Whose stored configuration holds for every tenant. */
@@ -65,6 +77,7 @@ export class ConfigManager implements TelemetryConfigSource {
     options?: SetOptions,
   ): Promise<number> {
     requireName('Tenant id', tenantId);
+    requireOptions(options ?? {}, SET_SCHEMA, 'setTelemetryConfig()');
     const given = config instanceof TelemetryConfig ? config : new TelemetryConfig(config);
     let dict = given.toSparseDict();
     if (tenantId !== this.defaultTenantId) {
@@ -119,6 +132,7 @@ export class ConfigManager implements TelemetryConfigSource {
     key: string,
     options: { readonly service?: string | undefined; readonly version?: number | undefined } = {},
   ): JsonValue | undefined {
+    requireOptions(options, GET_SCHEMA, 'getConfig()');
     return this.store.get(keyOf(tenantId, scope, { ...options, key }), options.version)?.value;
   }
 
@@ -130,6 +144,7 @@ export class ConfigManager implements TelemetryConfigSource {
     value: JsonValue,
     options: SetOptions & { readonly service?: string | undefined } = {},
   ): Promise<number> {
+    requireOptions(options, SET_ENTRY_SCHEMA, 'setConfig()');
     return (await this.store.set(keyOf(tenantId, scope, { ...options, key }), value, options)).version;
   }
 
@@ -144,6 +159,9 @@ export class ConfigManager implements TelemetryConfigSource {
     change: (current: JsonValue | undefined) => JsonValue,
     options: { readonly service?: string | undefined } = {},
   ): Promise<number> {
+    requireOptions(options, UPDATE_SCHEMA, 'updateConfig()');
+    if (typeof change !== 'function')
+      throw new ConfigurationError('updateConfig() needs a function of the current value.');
     const name = keyOf(tenantId, scope, { ...options, key });
     for (let attempt = 1; ; attempt++) {
       const current = this.store.get(name);
@@ -157,12 +175,13 @@ export class ConfigManager implements TelemetryConfigSource {
   }
 
   /** Stores that there is no such configuration; its history stays, unless `forget` is set. False if there was none. */
-  deleteConfig(
+  async deleteConfig(
     tenantId: string,
     scope: string,
     key: string,
     options: SetOptions & { readonly service?: string | undefined; readonly forget?: boolean | undefined } = {},
   ): Promise<boolean> {
+    requireOptions(options, DELETE_SCHEMA, 'deleteConfig()');
     return this.store.delete(keyOf(tenantId, scope, { ...options, key }), options);
   }
 
@@ -179,6 +198,7 @@ export class ConfigManager implements TelemetryConfigSource {
     scope: string = TELEMETRY.scope,
     options: EntryName & { readonly limit?: number | undefined } = {},
   ): ConfigEntry[] {
+    requireOptions(options, HISTORY_SCHEMA, 'getHistory()');
     return this.store.history(keyOf(tenantId, scope, options), options.limit);
   }
 
@@ -189,6 +209,7 @@ export class ConfigManager implements TelemetryConfigSource {
     version: number,
     options: EntryName & SetOptions = {},
   ): Promise<number> {
+    requireOptions(options, RESTORE_SCHEMA, 'restore()');
     const key = keyOf(tenantId, scope, options);
     const found = this.store.get(key, version);
     if (found === undefined) {

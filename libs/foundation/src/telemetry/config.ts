@@ -547,6 +547,9 @@ export class TelemetryConfig extends TelemetryConfigFields {
     if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
       throw invalid('otlpEndpoint', this.otlpEndpoint, 'takes host:port, http:// or https://');
     }
+    if (scheme === undefined && !/^[^/]+:\d+(?:\/|$)/.test(this.otlpEndpoint)) {
+      throw invalid('otlpEndpoint', this.otlpEndpoint, 'give host:port, or a URL with http:// or https://');
+    }
     if (scheme === 'https' && !this.otlpUseTls && this.levelOf('otlpUseTls') !== 'default') {
       throw invalid(
         'otlpUseTls',
@@ -624,16 +627,22 @@ function effectiveValues(layers: Layers): TelemetryValues {
 /** Checks options that are no part of the configuration. Errors: `ConfigurationError` naming the call, field, value and remedy. */
 export function requireOptions(input: unknown, schema: z.ZodObject, call: string): void {
   if (!isRecord(input)) throw new ConfigurationError(`${call} takes an object of options, not ${describe(input)}.`);
-  parse(schema, definedFields(input), (field) => `${call}: ${field}`);
+  parse(schema, definedFields(input), (field) => `${call}: ${field}`, call);
 }
 
-function parse<T extends z.ZodType>(schema: T, input: unknown, nameOf: (field: string) => string): z.output<T> {
+function parse<T extends z.ZodType>(
+  schema: T,
+  input: unknown,
+  nameOf: (field: string) => string,
+  call?: string,
+): z.output<T> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {
-    const unknown = issue.keys.map((key) => nameOf([...issue.path, key].join('.')));
-    throw new ConfigurationError(`Unknown option ${unknown.join(', ')}. Correct its name, or remove it.`);
+    const fields = issue.keys.map((key) => [...issue.path, key].join('.'));
+    const unknown = call === undefined ? fields.map(nameOf).join(', ') : `${fields.join(', ')} of ${call}`;
+    throw new ConfigurationError(`Unknown option ${unknown}. Correct its name, or remove it.`);
   }
   let value: unknown = input;
   for (const part of issue.path) value = isRecord(value) ? value[String(part)] : undefined;
@@ -647,7 +656,7 @@ function invalid(field: string, value: unknown, remedy: string): ConfigurationEr
 }
 
 export function describe(value: unknown): string {
-  if (value === undefined) return 'undefined';
+  if (value === undefined || typeof value === 'number') return String(value);
   try {
     const text = JSON.stringify(value) ?? String(value);
     return text.length > 200 ? `${text.slice(0, 200)}...` : text;

@@ -9,7 +9,7 @@ import { UNREADABLE } from './attribute-values.js';
 import { type Completion, isUnfinished, watch } from './completion.js';
 import type { Telemetry } from './manager.js';
 import { managerForRecording } from './process-manager.js';
-import { Span as OwnSpan } from './span.js';
+import { Span as OwnSpan, type TelemetrySpan } from './span.js';
 
 interface HelperOptions {
   readonly tenantId?: string | undefined;
@@ -132,7 +132,7 @@ function describing(span: Span, describe: () => void): void {
 }
 
 /** Runs `fn` in a span `search_service.search` (CHAIN) and records `latency_ms`. */
-export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T): T {
+export function searchSpan<T>(options: SearchSpanOptions, fn: (span: TelemetrySpan) => T): T {
   const {
     tenantId,
     telemetry = managerForRecording(),
@@ -158,7 +158,7 @@ export function searchSpan<T>(options: SearchSpanOptions, fn: (span: Span) => T)
 }
 
 /** Runs `fn` in a span `encoder.{type}.encode` (EMBEDDING) and records `encoding_time_ms`. */
-export function encodeSpan<T>(options: EncodeSpanOptions, fn: (span: Span) => T): T {
+export function encodeSpan<T>(options: EncodeSpanOptions, fn: (span: TelemetrySpan) => T): T {
   const { tenantId, telemetry = managerForRecording(), encoderType, queryLength = 0, query = '' } = options;
   const type = typeof encoderType === 'string' ? encoderType.toLowerCase() : 'unknown';
   const attributes = {
@@ -174,7 +174,7 @@ export function encodeSpan<T>(options: EncodeSpanOptions, fn: (span: Span) => T)
 }
 
 /** Runs `fn` in a span `search.execute` (RETRIEVER) and records `latency_ms`. */
-export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (span: Span) => T): T {
+export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (span: TelemetrySpan) => T): T {
   const {
     tenantId,
     telemetry = managerForRecording(),
@@ -201,8 +201,12 @@ export function backendSearchSpan<T>(options: BackendSearchSpanOptions, fn: (spa
   );
 }
 
-/** Adds `num_results`, `top_score`, and an event `search_results` with the best three (attribute `top_3`, JSON). */
-export function addSearchResultsToSpan(span: Span, results: readonly SearchResult[]): void {
+/**
+ * Adds `num_results`, `top_score`, and an event `search_results` with the best three (attribute `top_3`, JSON). Without a span, as
+ * `trace.getActiveSpan()` may give none, it does nothing.
+ */
+export function addSearchResultsToSpan(span: Span | undefined, results: readonly SearchResult[]): void {
+  if (span === undefined || span === null) return;
   describing(span, () => addSearchResults(span, results));
 }
 
@@ -239,9 +243,10 @@ function norm(vector: ArrayLike<number>): number {
 
 /**
  * Adds shape (as numpy writes it), type, mean and standard deviation of the norms; for several vectors `num_vectors` and `embedding_dim` too.
- * `output.value` is the shape: the numbers themselves would be no help to a reader.
+ * `output.value` is the shape: the numbers themselves would be no help to a reader. Without a span it does nothing.
  */
-export function addEmbeddingDetailsToSpan(span: Span, embeddings: Embeddings | null | undefined): void {
+export function addEmbeddingDetailsToSpan(span: Span | undefined, embeddings: Embeddings | null | undefined): void {
+  if (span === undefined || span === null) return;
   if (embeddings === null || embeddings === undefined) return; // a strategy without an encoder has none
   describing(span, () => addEmbeddingDetails(span, embeddings));
 }

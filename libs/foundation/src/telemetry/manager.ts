@@ -155,6 +155,7 @@ export class Telemetry implements ExitParticipant {
   #shutdown: Promise<void> | undefined;
 
   constructor(config: TelemetryConfig | TelemetryConfigOptions, options: ObservedManagerOptions = {}) {
+    requireOptions(options, MANAGER_OPTIONS_SCHEMA, 'TelemetryManager');
     const environment = options.environment ?? process.env;
     this.#clock = options.clock ?? systemClock;
     this.#logger = new FencedLogger(options.logger ?? consoleLogger);
@@ -314,7 +315,7 @@ export class Telemetry implements ExitParticipant {
    * if it returns a generator, sync or async, when its iteration ends. What `fn` throws is recorded (status ERROR) and thrown on, unchanged.
    * Gives `fn`'s result.
    *
-   * Errors: `MissingTenantError` if there is no tenant at all.
+   * Errors: `MissingTenantError` if there is no tenant at all; `TypeError` if there is no function.
    */
   span<T>(name: string, fn: (span: TelemetrySpan) => T): T;
   span<T>(name: string, options: SpanOptions, fn: (span: TelemetrySpan) => T): T;
@@ -324,6 +325,7 @@ export class Telemetry implements ExitParticipant {
     callback?: (span: TelemetrySpan) => T,
   ): T {
     const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
+    requireFunction(fn, 'span()');
     const options = typeof optionsOrFn === 'function' ? NO_OPTIONS : optionsOf(optionsOrFn);
     const entered = this.#tryEnter(options);
     return entered === undefined ? fn(NOOP_SPAN) : this.#runSpan(name, options, entered, fn);
@@ -331,6 +333,7 @@ export class Telemetry implements ExitParticipant {
 
   /** A span with a session: `session.id` is on it and on every span started inside. Otherwise as `span()`. */
   sessionSpan<T>(name: string, options: SpanOptions & SessionOptions, fn: (span: TelemetrySpan) => T): T {
+    requireFunction(fn, 'sessionSpan()');
     const given = optionsOf(options);
     const entered = this.#tryEnter(given, true);
     return entered === undefined ? fn(NOOP_SPAN) : this.#runSpan(name, given, entered, fn);
@@ -338,6 +341,7 @@ export class Telemetry implements ExitParticipant {
 
   /** Runs `fn` with a session: `session.id` is on every span started inside. No span of its own. */
   session<T>(options: SessionOptions, fn: () => T): T {
+    requireFunction(fn, 'session()');
     const entered = this.#tryEnter(optionsOf(options), true);
     return entered === undefined ? fn() : contextApi.with(entered, fn);
   }
@@ -353,6 +357,7 @@ export class Telemetry implements ExitParticipant {
     callback?: () => T,
   ): T {
     const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
+    requireFunction(fn, 'withTenant()');
     if (!this.#recording) return fn();
     if (tenantId === undefined || tenantId === null) {
       throw new MissingTenantError('withTenant() needs a tenant id.');
@@ -371,6 +376,7 @@ export class Telemetry implements ExitParticipant {
 
   /** Runs `fn` with `span` as the active one, in the span's tenant. Does not end it. */
   withSpan<T>(span: ApiSpan, fn: () => T): T {
+    requireFunction(fn, 'withSpan()');
     const active = TelemetryContext.of(contextApi.active());
     let entered = active;
     try {
@@ -395,6 +401,7 @@ export class Telemetry implements ExitParticipant {
     callback?: () => T,
   ): T {
     const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!;
+    requireFunction(fn, 'extract()');
     const trust = typeof optionsOrFn === 'function' ? undefined : optionsOrFn?.trust;
     return contextApi.with(this.propagator.extract(contextApi.active(), headers, undefined, trust), fn);
   }
@@ -533,6 +540,11 @@ export class Telemetry implements ExitParticipant {
   registerProject(registration: ProjectRegistration): void {
     requireOptions(registration, REGISTRATION_SCHEMA, 'registerProject()');
     const { tenantId } = registration;
+    if ((registration.projectName ?? undefined) === undefined) {
+      throw new ConfigurationError(
+        'registerProject() needs projectName: the suffix ("search") or the full name of a project of the tenant.',
+      );
+    }
     const fullName = this.#router.requireProjectName(tenantId, registration.projectName);
     this.#destinations.register(fullName, registration);
     if (this.config.provider !== null) this.#providers.forget(this.config.provider, tenantId, fullName);
@@ -554,8 +566,9 @@ export class Telemetry implements ExitParticipant {
     return this.#providers.get(name, this.#destinations.providerConfig(tenantId, fullName), false);
   }
 
-  /** A handle bound to one tenant. Errors: `InvalidNameError`, `ProjectCollisionError`. */
-  tenant(tenantId: string, options: { readonly projectName?: string | undefined } = {}): TenantTelemetry {
+  /** A handle bound to one tenant. Errors: `InvalidNameError`, `ProjectCollisionError`, `ConfigurationError` for an option that does not exist. */
+  tenant(tenantId: string, options: { readonly projectName?: string | undefined } = NO_OPTIONS): TenantTelemetry {
+    if (options !== NO_OPTIONS) requireOptions(options, HANDLE_SCHEMA, 'tenant()');
     this.#router.requireProjectName(tenantId, options.projectName);
     return new TenantTelemetry(this, tenantId, options.projectName, {
       scores: this.#scores,
@@ -730,13 +743,45 @@ export class Telemetry implements ExitParticipant {
 
 /** Names are checked where they are used, with an error of their own. */
 const REGISTRATION_SCHEMA = z.strictObject({
-  tenantId: z.unknown(),
-  projectName: z.unknown(),
+  tenantId: z.unknown().optional(),
+  projectName: z.unknown().optional(),
   otlpEndpoint: z.string().min(1).optional(),
   otlpHeaders: z.record(z.string(), z.string()).optional(),
-  httpEndpoint: z.string().min(1).optional(),
+  httpEndpoint: z.url({ protocol: /^https?$/, error: 'give a URL such as http://localhost:6006' }).optional(),
   useSyncExport: z.boolean().optional(),
 });
+
+const HANDLE_SCHEMA = z.strictObject({ projectName: z.unknown().optional() });
+
+const aFunction = z.custom<unknown>((value) => typeof value === 'function', 'give a function').optional();
+const anObject = z.custom<unknown>((value) => typeof value === 'object' && value !== null, 'give an object').optional();
+const withMethod = (method: string) =>
+  z
+    .custom<unknown>(
+      (value) => typeof (value as Record<string, unknown> | null)?.[method] === 'function',
+      `give an object with ${method}()`,
+    )
+    .optional();
+
+const MANAGER_OPTIONS_SCHEMA = z.strictObject({
+  asGlobal: z.boolean('give true or false').optional(),
+  trustRemoteContext: aFunction,
+  environment: anObject,
+  logger: withMethod('warn'),
+  registry: withMethod('resolveName'),
+  idGenerator: anObject,
+  clock: withMethod('monotonicMillis'),
+  retryPolicy: anObject,
+  random: aFunction,
+  exportTarget: aFunction,
+  observer: anObject,
+});
+
+/** Errors: `TypeError`, in place of the one that calling it would give. */
+function requireFunction(fn: unknown, call: string): void {
+  if (typeof fn === 'function') return;
+  throw new TypeError(`${call} needs the function to run as its last argument, not ${describe(fn)}.`);
+}
 
 function dropLinesPerMinute({ logDroppedSpans, maxDropLogRatePerMinute }: TelemetryConfig['batchConfig']): number {
   return logDroppedSpans ? maxDropLogRatePerMinute : 0;

@@ -5,7 +5,9 @@
  */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ProviderLoadError, ProviderNotFoundError } from './errors.js';
+import { z } from 'zod';
+import { describe, requireOptions } from './config.js';
+import { ConfigurationError, ProviderLoadError, ProviderNotFoundError } from './errors.js';
 import { type Discovery, discover, type OfferedProvider, runningDirectory } from './provider-discovery.js';
 import type { ProviderFactory, TelemetryProvider } from './providers/provider.js';
 
@@ -34,6 +36,12 @@ export interface ProviderRegistryOptions {
   kind?: ProviderKind | undefined;
 }
 
+const OPTIONS_SCHEMA = z.strictObject({
+  applicationDirectory: z.string().min(1).optional(),
+  kind: z.enum(['telemetry', 'evaluation'], "give 'telemetry' or 'evaluation'").optional(),
+});
+
+/** Errors of the constructor and of `register()`: `ConfigurationError`. */
 export class ProviderRegistry<P extends object = TelemetryProvider> {
   readonly #applicationDirectory: string | undefined;
   readonly #kind: ProviderKind;
@@ -42,12 +50,19 @@ export class ProviderRegistry<P extends object = TelemetryProvider> {
   #discovery: Discovery | undefined;
 
   constructor(options: ProviderRegistryOptions = {}) {
+    requireOptions(options, OPTIONS_SCHEMA, 'ProviderRegistry');
     this.#applicationDirectory = options.applicationDirectory;
     this.#kind = options.kind ?? 'telemetry';
   }
 
   /** Registers a provider by hand, which bundled applications need. Wins over one that a package offers. */
   register(name: string, factory: ProviderFactory<P>): void {
+    if (typeof name !== 'string' || name === '' || typeof factory !== 'function') {
+      const given = `${describe(name)}, ${describe(factory)}`;
+      throw new ConfigurationError(
+        `register() needs a name and a class, or a function that gives a provider; not (${given}).`,
+      );
+    }
     this.#registered.set(name, factory);
   }
 

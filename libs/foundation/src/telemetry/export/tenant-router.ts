@@ -306,11 +306,15 @@ export class TenantRouter {
 
   #refuse(reason: string, name: unknown): TenantProject {
     const key = typeof name === 'string' ? name.slice(0, 200) : typeof name;
-    if (!this.#loggedNames.has(key) && this.#loggedNames.size < MAX_LOGGED_NAMES) {
-      this.#loggedNames.add(key);
-      this.#options.logger.warn(`${reason} Its spans are not recorded.`);
-    }
+    this.#warnOnce(key, `${reason} Its spans are not recorded.`);
     return this.#invalid;
+  }
+
+  /** Lines a key: a caller's names may be keys, so there is a bound. */
+  #warnOnce(key: string, line: string): void {
+    if (this.#loggedNames.has(key) || this.#loggedNames.size >= MAX_LOGGED_NAMES) return;
+    this.#loggedNames.add(key);
+    this.#options.logger.warn(line);
   }
 
   /** The project as this router has it live: the context may hold one that was evicted, or one of another manager. */
@@ -482,10 +486,8 @@ export class TenantRouter {
     try {
       return predicate() === true;
     } catch (error) {
-      this.#refuse(
-        `The predicate for remote traces threw (${describe(error)}); the trace is not continued.`,
-        'trustRemoteContext',
-      );
+      const line = `The predicate for remote traces threw (${describe(error)}); the trace is not continued.`;
+      this.#warnOnce('trustRemoteContext', line);
       return false;
     }
   }

@@ -44,7 +44,7 @@ export function expressTelemetry<Request extends ExpressRequest = ExpressRequest
   telemetry: Telemetry,
   options: MiddlewareOptions<Request>,
 ): ExpressTelemetry<Request> {
-  requireMiddlewareOptions(options, 'expressTelemetry');
+  requireMiddlewareOptions(telemetry, options, 'expressTelemetry');
   listenToErrors();
   const middleware = (request: Request, response: NodeResponse, next: (error?: unknown) => void): void => {
     const known = startedRequest(telemetry, request);

@@ -39,7 +39,7 @@ export function fastifyTelemetry<Request extends FastifyRequestLike = FastifyReq
   telemetry: Telemetry,
   options: MiddlewareOptions<Request>,
 ): (instance: FastifyLike, options: object, done: Done) => void {
-  requireMiddlewareOptions(options, 'fastifyTelemetry');
+  requireMiddlewareOptions(telemetry, options, 'fastifyTelemetry');
   const onRequest = (request: Request, reply: FastifyReplyLike, done: Done): void => {
     const known = startedRequest(telemetry, request.raw);
     if (known !== undefined) return void enterRequest(known, options, request, done, done);

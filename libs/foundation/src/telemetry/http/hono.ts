@@ -42,7 +42,7 @@ export function honoTelemetry<C extends HonoContext = HonoContext>(
   telemetry: Telemetry,
   options: MiddlewareOptions<C>,
 ): (c: C, next: () => Promise<void>) => Promise<void> {
-  requireMiddlewareOptions(options, 'honoTelemetry');
+  requireMiddlewareOptions(telemetry, options, 'honoTelemetry');
   return async (c, next) => {
     const known = startedRequest(telemetry, c.req.raw);
     if (known !== undefined) return enterRequest(known, options, c, next, rejected);

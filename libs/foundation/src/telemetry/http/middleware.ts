@@ -2,7 +2,7 @@
 import type { SpanContext } from '@opentelemetry/api';
 import { z } from 'zod';
 import { requireOptions } from '../config.js';
-import { TenantRequiredError } from '../errors.js';
+import { ConfigurationError, TenantRequiredError } from '../errors.js';
 import type { Telemetry } from '../manager.js';
 import { ALLOWED, isUsableName } from '../tenant-names.js';
 import type { InboundRequest, InboundRequestOptions, RequestName } from './inbound-request.js';
@@ -45,7 +45,10 @@ const OPTIONS_SCHEMA = z.strictObject({
 });
 
 /** Errors: `ConfigurationError` naming the middleware, field, value and remedy. */
-export function requireMiddlewareOptions(options: unknown, middleware: string): void {
+export function requireMiddlewareOptions(telemetry: unknown, options: unknown, middleware: string): void {
+  if (typeof (telemetry as Partial<Telemetry> | null | undefined)?.startRequest !== 'function') {
+    throw new ConfigurationError(`${middleware}() needs the manager first: ${middleware}(telemetry, { tenant: ... }).`);
+  }
   requireOptions(options, OPTIONS_SCHEMA, `${middleware}()`);
 }
 
