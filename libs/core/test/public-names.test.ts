@@ -1,4 +1,5 @@
 /** The surface: exactly the list of the reference's core package, in camelCase, and in each module the members that the reference shows. */
+import { readFileSync } from 'node:fs';
 import * as core from '@cogniverse/core/telemetry';
 import * as foundation from '@cogniverse/foundation/telemetry';
 import { describe, expect, expectTypeOf, it } from 'vitest';
@@ -105,6 +106,24 @@ describe.each(Object.entries(modules))('%s', (module, names) => {
   it('holds the objects of foundation, not others like them', () => {
     for (const name of names) expect(members.get(name), name).toBe(foundationNames.get(name));
   });
+});
+
+it('has every name of foundation in some module', () => {
+  const held = new Set(Object.keys(modules).flatMap((module) => Object.keys(coreNames.get(module)!)));
+  expect([...foundationNames.keys()].filter((name) => !held.has(name))).toEqual([]);
+});
+
+it('has every type of foundation in some module', () => {
+  const namesIn = (file: URL) =>
+    [...readFileSync(file, 'utf8').matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list]) =>
+      list!.split(',').map((name) => name.replace('type ', '').trim()),
+    );
+  const held = new Set(
+    Object.keys(modules).flatMap((module) => namesIn(new URL(`../dist/telemetry/${module}.d.ts`, import.meta.url))),
+  );
+  const declared = namesIn(new URL('./index.d.ts', import.meta.resolve('@cogniverse/foundation/telemetry')));
+  expect(declared).toContain('TelemetryProvider');
+  expect(declared.filter((name) => !held.has(name))).toEqual([]);
 });
 
 it('has the reference’s types of each module', () => {

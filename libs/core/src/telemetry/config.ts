@@ -9,6 +9,7 @@ export {
   type OptionPath,
   TelemetryConfig,
   type TelemetryConfigOptions,
+  type TelemetryConfigSource,
   TelemetryLevel,
   withEnvironment,
 } from '@cogniverse/foundation/telemetry';

@@ -1,5 +1,7 @@
 /** `telemetry.exporter`: the export pipeline, for who builds on it. A manager has one of its own. */
 export {
+  type Clock,
+  type ClockTimer,
   type DropReason,
   ExportPipeline,
   type ExportTarget,

@@ -2,11 +2,13 @@
 export {
   createTelemetry,
   getTelemetryManager,
+  type IdGenerator,
   InvalidNameError,
   MissingTenantError,
   ProjectAmbiguousError,
   ProjectCollisionError,
   type ProjectRegistration,
+  type Reconfiguration,
   type ScoreOptions,
   type SessionOptions,
   type SpanOptions,

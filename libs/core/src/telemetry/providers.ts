@@ -49,6 +49,7 @@ export {
   type ProjectRef,
   type ProjectStatistics,
   type ProviderConfig,
+  type ProviderFactory,
   parseTime,
   type SpanEventRecord,
   type SpanExportOptions,
