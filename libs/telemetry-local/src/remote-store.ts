@@ -316,14 +316,14 @@ class RemoteStore implements TelemetryStore {
 
   /** Runs `work` with a signal that shutdown aborts. Errors: `BackendUnavailableError` if the store is shut down. */
   async #ending<T>(work: (signal: AbortSignal, abort: () => void) => Promise<T>): Promise<T> {
-    if (this.#closed) throw this.#unavailable('the store was shut down');
+    if (this.#closed) throw this.#unavailable('this client of it was shut down');
     // One controller an attempt: `AbortSignal.any` over a signal that lives as long as the store would collect what it combines.
     const controller = new AbortController();
     this.#underWay.add(controller);
     try {
       return await work(controller.signal, () => controller.abort());
     } catch (cause) {
-      throw this.#closed ? this.#unavailable('the store was shut down', cause) : cause;
+      throw this.#closed ? this.#unavailable('this client of it was shut down', cause) : cause;
     } finally {
       this.#underWay.delete(controller);
     }
@@ -368,9 +368,10 @@ class RemoteStore implements TelemetryStore {
   }
 
   #unavailable(reason: string, cause?: unknown): BackendUnavailableError {
-    const message =
-      `No answer from the telemetry server at ${this.#endpoint}: ${reason}. ` +
-      'Start it with "cogniverse serve", or correct "endpoint".';
+    const remedy = this.#closed
+      ? 'Ask the manager for the provider again, or open a new one.'
+      : 'Start it with "cogniverse serve", or correct "endpoint".';
+    const message = `No answer from the telemetry server at ${this.#endpoint}: ${reason}. ${remedy}`;
     this.#health = { ready: false, reason: message };
     return new BackendUnavailableError(message, { cause });
   }

@@ -60,7 +60,7 @@ import { VERSION } from './version.js';
 
 const SCOPE_NAME = '@cogniverse/foundation';
 const DEFAULT_TIMEOUT_MILLIS = 10_000;
-/** Providers kept for reading. Far more than are read at one time, so that none is closed while it is in use. */
+/** Providers kept for reading: far more than are read at one time, so that one is closed in use only if it is held while as many others are asked for. */
 const PROVIDERS_PER_CACHED_TENANT = 100;
 
 /** Options of `span()` and `startSpan()`. Attributes that are undefined or null are skipped. */
@@ -555,7 +555,9 @@ export class Telemetry implements ExitParticipant {
   }
 
   /**
-   * The provider of a tenant's project, for reading back.
+   * The provider of a tenant's project, for reading back. Ask for it where you read: the same one is given each time. Of those asked for,
+   * `maxCachedTenants * 100` are kept, and one that spans go through always; the others are closed. One that is held for longer than that may then
+   * reject with `BackendUnavailableError`, and a new one is to be asked for. (The provider `local` goes on while another one has the same store.)
    *
    * Errors: `InvalidNameError`, `ProjectCollisionError`, `ProviderNotFoundError`, `ProviderLoadError`, the provider's own, or
    * `BackendUnavailableError` after `shutdown()`.

@@ -79,13 +79,13 @@ export class ProviderInstances {
     return provider;
   }
 
-  /** The providers unused for longest are closed; those that spans go through stay. */
+  /** The providers not asked for for longest are closed; those that spans go through stay. */
   #makeRoom(): void {
     for (const [key, { exporting, provider }] of this.#instances) {
       if (this.#instances.size < this.#maxInstances) return;
       if (exporting) continue;
       this.#instances.delete(key);
-      // Nobody waits for it: the provider is in nobody's use.
+      // Who holds it still is told by its next call, which fails; asking again gives a new one. Nobody here waits for the closing.
       void provider
         .then((loaded) => loaded.shutdown())
         .catch((error: unknown) => this.#warn(`A telemetry provider did not close: ${sentenceOf(error)}`));

@@ -224,21 +224,41 @@ describe('with the manager', () => {
     return running.addresses.http;
   }
 
+  /** More than a manager keeps that has one live tenant. */
+  const MANY = 105;
+
   it.each([
     ['in this process', async () => ({ data_dir: await temporaryDirectory() })],
     ['behind a server', async () => ({ endpoint: await server() })],
-  ])('more tenants than it keeps providers for are read from one store %s', async (_where, options) => {
-    const telemetry = await manager(await options(), 2);
-    const tenants = ['a', 'b', 'c', 'd'];
+  ])('more providers than it keeps are read from one store %s', async (_where, options) => {
+    const place = await options();
+    const writing = await manager(place);
+    const tenants = Array.from({ length: MANY }, (_, at) => `tenant${at}`);
     for (const tenantId of tenants)
-      telemetry.span(`of ${tenantId}`, { tenantId, projectName: 'search' }, () => undefined);
-    expect(await telemetry.forceFlush()).toBe(true);
+      writing.span(`of ${tenantId}`, { tenantId, projectName: 'search' }, () => undefined);
+    expect(await writing.forceFlush()).toBe(true);
+    expect(writing.audit()).toBeNull();
+    await writing.shutdown();
+    const reading = await manager(place, 1); // no provider stays because spans go through it
     const providers = [];
-    for (const tenantId of tenants) providers.push(await telemetry.getProvider(tenantId, 'search'));
-    const names = [];
-    for (const { traces } of providers) names.push((await traces.getSpans()).map((span) => span.name));
-    expect(names).toEqual(tenants.map((tenantId) => [`of ${tenantId}`]));
-    expect(telemetry.audit()).toBeNull();
+    for (const tenantId of tenants) providers.push(await reading.getProvider(tenantId, 'search'));
+    for (const at of [0, 1, MANY - 1]) {
+      expect((await providers[at]!.traces.getSpans()).map((span) => span.name)).toEqual([`of tenant${at}`]);
+    }
+    expect(await reading.getProvider('tenant1', 'search'), 'it had been closed').not.toBe(providers[1]);
+  });
+
+  it('a provider that is closed, and has its server to itself, says that it is to be asked for again', async () => {
+    const telemetry = await manager({}, 1);
+    telemetry.registerProject({ tenantId: 'acme', projectName: 'search', httpEndpoint: await server() });
+    const held = await telemetry.getProvider('acme', 'search');
+    expect(await held.traces.getSpans()).toEqual([]);
+    for (let at = 0; at < MANY; at += 1) await telemetry.getProvider('globex', `project${at}`);
+    await expect(held.traces.getSpans()).rejects.toThrow(
+      /^No answer .* was shut down\. Ask the manager for the provider again/,
+    );
+    await expect(held.traces.getSpans()).rejects.toBeInstanceOf(BackendUnavailableError);
+    expect(await (await telemetry.getProvider('acme', 'search')).traces.getSpans()).toEqual([]);
   });
 
   it('spans are recorded and read back, each tenant its own, and every span has its fate', async () => {
