@@ -51,7 +51,7 @@ export class FileWatcher {
     this.#poll = this.#options.clock.schedule(this.#options.pollMillis, () => {
       if (this.#watcher === undefined) this.#attach();
       this.#options.onNotice();
-      this.#schedulePoll();
+      if (!this.#closed) this.#schedulePoll(); // who is told may have closed this
     });
   }
 

@@ -70,6 +70,21 @@ function following(
   };
 }
 
+it('a listener that ends its own watching leaves nothing that goes on', async () => {
+  const clock = new ManualClock();
+  const store = fileStore({ clock, pollIntervalMillis: 1000 });
+  await new ConfigManager(store).setTelemetryConfig('default', { level: 'basic' });
+  let told = 0;
+  const end = store.watch(() => {
+    told += 1;
+    end();
+  });
+  putText(store, textOf(store).replace('basic', 'verbose'));
+  await clock.advance(1000);
+  expect(told).toBe(1);
+  expect(clock.pending).toBe(0);
+});
+
 const record = (telemetry: Telemetry, tenantId: string, name: string, component?: string) =>
   telemetry.span(name, { tenantId, component }, () => undefined);
 
