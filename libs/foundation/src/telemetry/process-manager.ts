@@ -76,7 +76,13 @@ export function getTelemetryManager(
   if (existing !== undefined) return existing;
   const { configManager = createDefaultConfigManager(), tenantId, ...managerOptions } = options;
   const manager = new TelemetryManager(configManager.getTelemetryConfig(tenantId), managerOptions);
-  manager.followConfiguration(configManager, tenantId);
+  try {
+    manager.followConfiguration(configManager, tenantId);
+  } catch (error) {
+    globals[SINGLETON] = undefined; // as if it had not been made: the next call tries again
+    void manager.shutdown(0);
+    throw error;
+  }
   return manager;
 }
 

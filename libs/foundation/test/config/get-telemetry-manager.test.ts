@@ -4,8 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ConfigFileError, ConfigManager } from '@cogniverse/foundation/config';
-import { getTelemetryManager, TelemetryManager } from '@cogniverse/foundation/telemetry';
+import { ConfigurationError, getTelemetryManager, TelemetryManager } from '@cogniverse/foundation/telemetry';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { TelemetryConfigSource } from '../../dist/telemetry/config-source.js';
 import { fileStore, putText, temporaryDirectory } from './config-fixture.js';
 
 const run = promisify(execFile);
@@ -38,6 +39,24 @@ describe('getTelemetryManager()', () => {
     expect(() => getTelemetryManager({ configManager, environment: {} })).toThrow(ConfigFileError);
     const manager = new TelemetryManager({ serviceName: 'by-code' }, { environment: {} });
     expect(getTelemetryManager()).toBe(manager);
+  });
+
+  it('leaves no manager behind that does not follow its configuration', () => {
+    const configManager = new ConfigManager(fileStore());
+    let broken = true;
+    const source: TelemetryConfigSource = {
+      getTelemetryConfig: () => configManager.getTelemetryConfig(),
+      telemetryOverrides: () => {
+        if (broken) throw new ConfigurationError('The store went away.');
+        return configManager.telemetryOverrides();
+      },
+      subscribe: (listener) => configManager.subscribe(listener),
+    };
+    const start = () => getTelemetryManager({ configManager: source, environment: {} });
+    expect(start).toThrow('The store went away.');
+    expect(start).toThrow('The store went away.');
+    broken = false;
+    expect(start().config.level).toBe('basic');
   });
 
   it('is not needed for a recording call to go on: with a damaged file it runs its function, and says so once', async () => {
