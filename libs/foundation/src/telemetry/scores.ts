@@ -53,8 +53,12 @@ export class Scores {
     this.#options = options;
   }
 
-  /** See `TenantTelemetry.score()`. */
-  async write(tenantId: string, projectName: string | undefined, options: ScoreOptions): Promise<string | undefined> {
+  /** See `TenantTelemetry.score()`. Under way from the call on, so that a flush right behind it waits for it. */
+  write(tenantId: string, projectName: string | undefined, options: ScoreOptions): Promise<string | undefined> {
+    return this.#started(tenantId, this.#write(tenantId, projectName, options));
+  }
+
+  async #write(tenantId: string, projectName: string | undefined, options: ScoreOptions): Promise<string | undefined> {
     const { span: _span, spanId: _spanId, projectName: given, ...annotation } = checkedOptions(options);
     const target = targetOf(options, tenantId, this.#options.leavesSpansOut(tenantId));
     if (target === undefined) return undefined;
@@ -64,7 +68,7 @@ export class Scores {
     checkInput(PROVIDER_INPUTS.annotation, row);
     // Asked for now, so that a provider that is not there is told to the caller.
     await this.#options.getProvider(tenantId, project);
-    if (span === undefined || span.ended) return this.#started(tenantId, this.#store(tenantId, project, row));
+    if (span === undefined || span.ended) return this.#store(tenantId, project, row);
     span.onEnd(() => {
       this.#started(tenantId, this.#store(tenantId, project, row)).catch((error: unknown) => {
         const kind = error instanceof TelemetryError ? error.code : 'other';
@@ -83,7 +87,7 @@ export class Scores {
     return provider.annotations.addAnnotation(annotation);
   }
 
-  #started(tenantId: string, writing: Promise<string>): Promise<string> {
+  #started<T>(tenantId: string, writing: Promise<T>): Promise<T> {
     const settled: Promise<boolean> = writing.then(
       () => true,
       () => false,
@@ -137,7 +141,8 @@ function targetOf(
     const spanContext = span.spanContext();
     return isSpanContextValid(spanContext) ? { spanId: spanContext.spanId, projectName, span: undefined } : undefined;
   }
-  const { project } = span;
+  const { project, trace } = span;
+  if (project === undefined && trace.discarded) return undefined;
   if (project?.tenantId !== tenantId) throw mismatch(given, tenantId, project?.tenantId);
   return span.sampled ? { spanId: span.spanContext().spanId, projectName: project.projectName, span } : undefined;
 }

@@ -1,5 +1,10 @@
 /** `tenant(id).score()`: annotations through the tenant's own provider, over a real store. */
-import type { Telemetry, TenantTelemetry } from '@cogniverse/foundation/telemetry';
+import {
+  SpanNotFoundError,
+  type Telemetry,
+  TelemetryConfig,
+  type TenantTelemetry,
+} from '@cogniverse/foundation/telemetry';
 import { context, trace } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { localTelemetry, PLACES } from './local-telemetry.js';
@@ -124,6 +129,32 @@ it('of the active span is no error where the level leaves spans out, or telemetr
     const score = () => acme.score({ name: 'n', score: 1 });
     expect(await acme.span('x', { component: 'encoder' }, score)).toBeUndefined();
   }
+});
+
+it('of a tenant whose spans are switched off is no error', async () => {
+  const telemetry = localTelemetry((await PLACES[0]![1]()) as Record<string, unknown>);
+  const overrides = new Map([['acme', { enabled: false }]]);
+  telemetry.followConfiguration({
+    getTelemetryConfig: () => new TelemetryConfig(),
+    telemetryOverrides: () => overrides,
+    subscribe: () => () => undefined,
+  });
+  const acme = telemetry.tenant('acme');
+  const score = () => acme.score({ name: 'n', score: 1 });
+  expect(await acme.span('x', score)).toBeUndefined();
+  // Inside of a request that started before its tenant was known.
+  const request = telemetry.startRequest({ method: 'GET', headers: {} });
+  await request.enter(() => 'acme');
+  expect(await request.run(score)).toBeUndefined();
+  request.end({ statusCode: 200 });
+});
+
+it('is waited for from the call on, while the provider is still loading', async () => {
+  const acme = localTelemetry(await PLACES[0]![1]()).tenant('acme');
+  const scoring = acme.score({ spanId: '00000000000000aa', name: 'helpful', score: 1 });
+  const outcome = expect(scoring).rejects.toThrow(SpanNotFoundError);
+  expect(await acme.flush()).toBe(false); // it was not written
+  await outcome;
 });
 
 it('of a span that is recorded nowhere is written nowhere', async () => {
