@@ -153,6 +153,8 @@ export class Telemetry implements ExitParticipant {
   #ignoredSessionIds = 0;
   #isPropagator = false;
   #shutdown: Promise<void> | undefined;
+  /** Options and values that were named as those of the next start. */
+  #wantedAtRestart = '';
 
   constructor(config: TelemetryConfig | TelemetryConfigOptions, options: ObservedManagerOptions = {}) {
     requireOptions(options, MANAGER_OPTIONS_SCHEMA, 'TelemetryManager');
@@ -212,7 +214,10 @@ export class Telemetry implements ExitParticipant {
       getProvider: (tenantId, projectName) => this.getProvider(tenantId, projectName),
       flush: (tenantId, timeoutMillis) => this.#flushSpans(timeoutMillis, tenantId),
       logger: this.#logger,
-      leavesSpansOut: (tenantId) => !this.#recording || this.#configuration.of(tenantId).config.level !== 'verbose',
+      leavesSpansOut: (tenantId) => {
+        const { recording, config } = configuration.of(tenantId);
+        return !recording || config.level !== 'verbose';
+      },
     });
     this.tracerProvider = new TracerProvider(this.#router);
     this.propagator = new TenantPropagator(this.#router);
@@ -265,10 +270,13 @@ export class Telemetry implements ExitParticipant {
     const { changed, needsRestart } = proposal;
     if (needsRestart.length > 0) {
       const wanted = JSON.stringify(needsRestart.map((path) => [path, this.#configuration.wanted(path)]));
-      this.#logger.warnOnce(
-        `restart ${wanted}`,
-        `The configuration has changed; these options take their new value when the process starts next: ${needsRestart.join(', ')}.`,
-      );
+      const isKnown = wanted === this.#wantedAtRestart;
+      this.#wantedAtRestart = wanted;
+      if (!isKnown) {
+        this.#logger.warn(
+          `The configuration has changed; these options take their new value when the process starts next: ${needsRestart.join(', ')}.`,
+        );
+      }
     }
     return { changed, needsRestart };
   }
@@ -547,7 +555,7 @@ export class Telemetry implements ExitParticipant {
     }
     const fullName = this.#router.requireProjectName(tenantId, registration.projectName);
     this.#destinations.register(fullName, registration);
-    if (this.config.provider !== null) this.#providers.forget(this.config.provider, tenantId, fullName);
+    this.#providers.forget(tenantId, fullName);
     const live = this.#router.liveProject(tenantId, fullName);
     if (live === undefined) return;
     live.useSyncExport = this.#destinations.useSyncExport(tenantId, fullName);
@@ -628,7 +636,9 @@ export class Telemetry implements ExitParticipant {
     this.#unfollow?.();
     if (this.#isGlobal) traceApi.disable();
     if (this.#isPropagator) propagation.disable();
-    await this.#opened(forSpans);
+    // What is ready does not wait for destinations that are not, and has time left when they take all of theirs.
+    void this.#pipeline.forceFlush(forSpans);
+    await this.#opened(forSpans / 2);
     for (const project of this.#router.projectsWithEarlySpans()) project.dropEarly();
     await this.#pipeline.shutdown(leftForSpans());
     await this.#within(leftForSpans(), this.#scores.written());

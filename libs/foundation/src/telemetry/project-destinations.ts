@@ -30,6 +30,7 @@ import type { TenantQueue } from './export/tenant-queue.js';
 import type { LiveConfiguration, TenantConfiguration } from './live-configuration.js';
 import type { ProviderInstances } from './provider-instances.js';
 import type { ProviderConfig } from './providers/provider.js';
+import { sentenceOf } from './registry.js';
 import { VERSION } from './version.js';
 
 export interface ProjectRegistration {
@@ -125,13 +126,26 @@ export class ProjectDestinations {
 
   // Opening and closing.
 
-  /** Finds a project's destination, at once or, where a provider has to be loaded first, later; also anew for one that has another. */
+  /**
+   * Finds a project's destination, at once or, where a provider has to be loaded first, later; also anew for one that has another. Never
+   * throws: it runs inside of calls that record.
+   */
   open(project: TenantProject): void {
     this.#latest.delete(project);
     this.#openedFor.set(project, this.#endpointKey(project));
-    const target = this.#knownTarget(project);
-    if (target === undefined) this.#openWithProvider(project);
-    else this.#attach(project, target);
+    try {
+      const target = this.#knownTarget(project);
+      if (target === undefined) this.#openWithProvider(project);
+      else this.#attach(project, target);
+    } catch (error) {
+      this.#cannotOpen(error); // a target of the host's own
+    }
+  }
+
+  /** Spans wait in their project. */
+  #cannotOpen(error: unknown): undefined {
+    this.failedInitializations += 1;
+    this.#options.logger.warnOnce('endpoint', `Spans cannot be exported: ${sentenceOf(error)}`);
   }
 
   /** A live project follows its configuration, where no registration says otherwise. */
@@ -140,8 +154,7 @@ export class ProjectDestinations {
     project.useSyncExport = this.useSyncExport(tenantId, projectName);
     project.queue?.resize(configuration.config.batchConfig.maxQueueSize);
     if (this.#openedFor.get(project) === this.#endpointKey(project)) return;
-    const { provider } = this.#configuration.config;
-    if (provider !== null) this.#options.providers.forget(provider, tenantId, projectName);
+    this.#options.providers.forget(tenantId, projectName);
     this.open(project);
   }
 
@@ -177,11 +190,13 @@ export class ProjectDestinations {
     const turn = {};
     this.#latest.set(project, turn);
     this.waitFor(
-      this.#providerTarget(project).then((target) => {
-        if (this.#latest.get(project) !== turn) return;
-        this.#latest.delete(project);
-        if (target !== undefined) this.#attach(project, target);
-      }),
+      this.#providerTarget(project)
+        .then((target) => {
+          if (this.#latest.get(project) !== turn) return;
+          this.#latest.delete(project);
+          if (target !== undefined) this.#attach(project, target);
+        })
+        .catch((error: unknown) => this.#cannotOpen(error)),
       project.tenantId,
     );
   }
@@ -199,7 +214,7 @@ export class ProjectDestinations {
         tenantId,
         useBatchExport: !project.useSyncExport,
       });
-      if (target !== undefined) return target;
+      if (target !== undefined) return checkedTarget(target);
     } catch (error) {
       this.failedInitializations += 1;
       this.#options.logger.warnOnce(
@@ -210,10 +225,7 @@ export class ProjectDestinations {
     try {
       return this.#configuredTarget(project.configuration);
     } catch (error) {
-      // Without a provider the endpoint is checked at start; with one it is first used here.
-      this.failedInitializations += 1;
-      this.#options.logger.warnOnce('endpoint', `Spans cannot be exported: ${String(error)}`);
-      return undefined;
+      return this.#cannotOpen(error); // without a provider the endpoint is checked at start; with one it is first used here
     }
   }
 
@@ -228,8 +240,7 @@ export class ProjectDestinations {
   /** The project is no longer live: what waits in its queue is still delivered. */
   close(project: TenantProject, queue: TenantQueue | undefined): void {
     if (queue !== undefined) this.#pipeline.closeProject(queue);
-    const { provider } = this.#configuration.config;
-    if (provider !== null) this.#options.providers.release(provider, project.tenantId, project.projectName);
+    this.#options.providers.release(project.tenantId, project.projectName);
   }
 
   /** Writes a span of a project that is no longer live, as its settings are now, through a queue that is open for it alone. */
@@ -239,11 +250,21 @@ export class ProjectDestinations {
   ): Promise<void> | undefined {
     project.configuration = this.#configuration.of(project.tenantId);
     project.useSyncExport = this.useSyncExport(project.tenantId, project.projectName);
-    const known = this.#knownTarget(project);
-    const queue = this.#openQueue(project, known === undefined ? project.target! : this.#targetOf(project, known));
+    const queue = this.#openQueue(project, this.#lateTarget(project));
     const written = write(queue);
     this.#pipeline.closeProject(queue);
     return written;
+  }
+
+  /** As known now, else where the project's spans went while it was live. */
+  #lateTarget(project: TenantProject): ExportTarget {
+    try {
+      const known = this.#knownTarget(project);
+      if (known !== undefined) return this.#targetOf(project, known);
+    } catch (error) {
+      this.#cannotOpen(error);
+    }
+    return project.target!;
   }
 
   #targetOf(project: TenantProject, destination: ExportTarget): ExportTarget {
@@ -314,4 +335,13 @@ export class ProjectDestinations {
     }
     return found;
   }
+}
+
+/** What a provider without types gives may be anything. Errors: `TypeError`. */
+function checkedTarget(target: ExportTarget): ExportTarget {
+  const { key, resourceAttributes, createSender } = target;
+  if (typeof key === 'string' && resourceAttributes instanceof Map && typeof createSender === 'function') return target;
+  throw new TypeError(
+    'its configureSpanExport() gave no ExportTarget: a key, resourceAttributes (a Map), createSender().',
+  );
 }

@@ -3,7 +3,7 @@ import { BackendUnavailableError, ProviderLoadError, TelemetryError } from './er
 import type { ProviderConfig, TelemetryProvider } from './providers/provider.js';
 import { type ProviderRegistry, sentenceOf } from './registry.js';
 
-/** One initialized provider a (tenant, provider, project), for one manager. */
+/** One initialized provider a tenant's project, for one manager. */
 export class ProviderInstances {
   readonly #registry: ProviderRegistry;
   readonly #maxInstances: number;
@@ -31,10 +31,14 @@ export class ProviderInstances {
         `Telemetry is shut down, and its providers with it. Read tenant "${config.tenantId}" before shutdown(), or make a new manager.`,
       );
     }
-    const key = JSON.stringify([config.tenantId, name, config.projectName]);
+    const key = keyOf(config.tenantId, config.projectName);
     let instance = this.#instances.get(key);
+    if (instance !== undefined && instance.name !== name) {
+      this.forget(config.tenantId, config.projectName);
+      instance = undefined;
+    }
     if (instance === undefined) {
-      instance = { provider: this.#initialize(name, config), exporting: false };
+      instance = { name, provider: this.#initialize(name, config), exporting: false };
       this.#makeRoom();
     } else this.#instances.delete(key);
     this.#instances.set(key, instance);
@@ -48,14 +52,15 @@ export class ProviderInstances {
   }
 
   /** The project takes no more spans. Its provider is closed when it is unused for longest. */
-  release(name: string, tenantId: string, projectName: string): void {
-    const instance = this.#instances.get(JSON.stringify([tenantId, name, projectName]));
+  release(tenantId: string, projectName: string): void {
+    if (this.#instances.size === 0) return;
+    const instance = this.#instances.get(keyOf(tenantId, projectName));
     if (instance !== undefined) instance.exporting = false;
   }
 
   /** The project's settings have changed: the next one that asks gets a new provider. */
-  forget(name: string, tenantId: string, projectName: string): void {
-    const key = JSON.stringify([tenantId, name, projectName]);
+  forget(tenantId: string, projectName: string): void {
+    const key = keyOf(tenantId, projectName);
     const instance = this.#instances.get(key);
     if (instance === undefined) return;
     // Perhaps still in use: it stays until it is among those unused for longest.
@@ -104,7 +109,13 @@ export class ProviderInstances {
   }
 }
 
+function keyOf(tenantId: string, projectName: string): string {
+  return JSON.stringify([tenantId, projectName]);
+}
+
 interface Instance {
+  /** The provider's. */
+  readonly name: string;
   readonly provider: Promise<TelemetryProvider>;
   exporting: boolean;
 }

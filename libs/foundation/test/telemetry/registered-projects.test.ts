@@ -226,6 +226,20 @@ it('changes where a live project is read from; of two changes that overlap the l
   expect(reading.audit()).toBeNull();
 });
 
+it('changes where a project is read from also where no provider is configured, and the only one is taken', async () => {
+  const registry = new ProviderRegistry({ applicationDirectory: '/' });
+  registry.register('bare', () => asProvider(new BareProvider()));
+  const reading = createTelemetry({ flushOnExit: false }, { environment: {}, registry });
+  const readFrom = async (): Promise<string | undefined> => {
+    const provider = (await reading.getProvider('acme', 'search')) as unknown as BareProvider;
+    return provider.config?.httpEndpoint;
+  };
+  expect(await readFrom()).toBeUndefined();
+  reading.registerProject({ tenantId: 'acme', projectName: 'search', httpEndpoint: 'http://one' });
+  expect(await readFrom()).toBe('http://one');
+  await reading.shutdown();
+});
+
 it('keeps a bounded number of the providers that it replaced', async () => {
   const providers: BareProvider[] = [];
   const registry = new ProviderRegistry();

@@ -89,7 +89,7 @@ export class InboundRequest {
     this.#parts = parts;
     this.#projectName = options.projectName;
     const active = TelemetryContext.of(contextApi.active());
-    const original = String(options.method).slice(0, MAX_METHOD_LENGTH);
+    const original = typeof options.method === 'string' ? options.method.slice(0, MAX_METHOD_LENGTH) : '';
     const method = METHODS.has(original) ? original : '_OTHER';
     this.#method = method === '_OTHER' ? 'HTTP' : method;
     this.#named = typeof options.span === 'string' ? options.span : undefined;
@@ -105,7 +105,7 @@ export class InboundRequest {
         const attributes: Attributes = {
           [ATTR_HTTP_REQUEST_METHOD]: method,
           [ATTR_HTTP_REQUEST_METHOD_ORIGINAL]: method === '_OTHER' ? original : undefined,
-          [ATTR_URL_PATH]: options.path?.split('?', 1)[0],
+          [ATTR_URL_PATH]: typeof options.path === 'string' ? options.path.split('?', 1)[0] : undefined,
           [ATTR_URL_SCHEME]: options.scheme,
         };
         const name = this.#named ?? this.#method;
