@@ -1,6 +1,6 @@
 /** `createTestTelemetry()`: what a test sees of the code that it tests. */
 import { strict as assert } from 'node:assert';
-import { getTelemetryManager, TelemetryManager } from '@cogniverse/foundation/telemetry';
+import { getTelemetryManager, registry, TelemetryManager } from '@cogniverse/foundation/telemetry';
 import { createTestTelemetry, ManualClock, memoryTarget } from '@cogniverse/foundation/telemetry/testing';
 import { context } from '@opentelemetry/api';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -299,4 +299,26 @@ it('leaves the context of OpenTelemetry as it is', () => {
   const before = context.active();
   createTestTelemetry().telemetry.span('search', { tenantId: 'acme' }, () => undefined);
   expect(context.active()).toBe(before);
+});
+
+it('takes no provider of the application by itself: neither reading nor a score reaches a network', async () => {
+  registry.register('of-the-application', () => {
+    throw new Error('asked');
+  });
+  try {
+    const t = createTestTelemetry();
+    const acme = t.telemetry.tenant('acme');
+    const none = {
+      name: 'ProviderNotFoundError',
+      message: expect.stringMatching(/^A test telemetry has .* no provider/),
+    };
+    await expect(acme.provider()).rejects.toMatchObject(none);
+    await expect(
+      acme.score({ spanId: 'b7ad6b7169203331', name: 'good', score: 1, annotatorKind: 'CODE' }),
+    ).rejects.toMatchObject(none);
+    const named = createTestTelemetry({ config: { provider: 'of-the-application' } });
+    await expect(named.telemetry.getProvider('acme')).rejects.toThrow('could not be created: asked');
+  } finally {
+    registry.unregister('of-the-application');
+  }
 });

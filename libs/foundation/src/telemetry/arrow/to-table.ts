@@ -37,13 +37,14 @@ export interface ToTableOptions {
  *         are; else `utf8` with the JSON text of each value, which the field's metadata says (`content_type: application/json`).
  * Units:  times are `timestamp[ns, UTC]`, durations milliseconds. A time after 2262 is null.
  * Empty:  no records give the fixed columns without rows.
- * Errors: `ArrowNotInstalledError` without the package `apache-arrow`; `TypeError` for records of several kinds; `RangeError` where 16,384 rows have more
+ * Errors: `ArrowNotInstalledError` without the package `apache-arrow`; `TypeError` for records of several kinds, and for what is no list of records; `RangeError` where 16,384 rows have more
  *         than 2 GiB of text in one column.
  */
 export async function toTable(
   records: Iterable<TableRecord> | AsyncIterable<TableRecord>,
   options: ToTableOptions = {},
 ): Promise<Table> {
+  requireArguments(records, options);
   const arrow = await loadArrow();
   let columns: TableColumns | undefined;
   for await (const record of records) {
@@ -51,6 +52,17 @@ export async function toTable(
     columns.add(record);
   }
   return (columns ?? new TableColumns(options.kind ?? 'span')).toTable(arrow);
+}
+
+function requireArguments(records: unknown, { kind }: ToTableOptions): void {
+  const iterable = Object(records) as { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown };
+  if (typeof (iterable[Symbol.asyncIterator] ?? iterable[Symbol.iterator]) !== 'function') {
+    throw new TypeError('toTable() takes records: what getSpans() gave, iterateSpans(), or another list of a store.');
+  }
+  if (kind !== undefined && !Object.hasOwn(RECORD_COLUMNS, kind)) {
+    const kinds = Object.keys(RECORD_COLUMNS).join(', ');
+    throw new TypeError(`toTable() knows no kind ${JSON.stringify(kind)}; kinds are ${kinds}.`);
+  }
 }
 
 async function loadArrow(): Promise<Arrow> {

@@ -7,10 +7,11 @@
 import { AssertionError } from 'node:assert';
 import { fileURLToPath } from 'node:url';
 import type { TelemetryConfigOptions } from '../config.js';
-import { ConfigurationError } from '../errors.js';
+import { ConfigurationError, ProviderNotFoundError } from '../errors.js';
 import { Telemetry, type TelemetryManagerOptions } from '../manager.js';
 import { standInAsProcessManager } from '../process-manager.js';
 import type { SpanRecord } from '../providers/records.js';
+import { ProviderRegistry } from '../registry.js';
 import type { Span } from '../span.js';
 import { CountingIds } from './counting-ids.js';
 import { ManualClock } from './manual-clock.js';
@@ -29,6 +30,15 @@ export interface TestTelemetryOptions extends TelemetryManagerOptions {
 
 /** Which spans: by name, or those of which the function says true. */
 export type SpanSelection = string | ((span: SpanRecord) => boolean);
+
+/** No provider of the application is taken by itself: it would ask a backend over the network. */
+class NoProviders extends ProviderRegistry {
+  override resolveName(): never {
+    throw new ProviderNotFoundError(
+      'A test telemetry has its spans in memory and no provider to read or score them with. Look at them with findSpan(), or name a provider: createTestTelemetry({ config: { provider: ... } }).',
+    );
+  }
+}
 
 interface StartedSpan {
   readonly span: Span;
@@ -69,6 +79,7 @@ export class TestTelemetry {
       {
         ...managerOptions,
         environment: managerOptions.environment ?? {},
+        registry: managerOptions.registry ?? (namesProvider(config, managerOptions) ? undefined : new NoProviders()),
         logger: managerOptions.logger ?? { warn: (message) => this.warnings.push(message) },
         exportTarget: managerOptions.exportTarget ?? (() => this.#target),
         clock: managerOptions.clock ?? this.#clock,
@@ -252,4 +263,8 @@ function callerIn(stack: string): string {
     return !/\(?node:|<anonymous>|@opentelemetry[\\/]/.test(file) && !OWN.some((folder) => file.includes(folder));
   });
   return (caller ?? frames.at(-1) ?? 'an unknown place').trim().replace(/^at /, '');
+}
+
+function namesProvider(config: TelemetryConfigOptions | undefined, options: TelemetryManagerOptions): boolean {
+  return config?.provider !== undefined || options.environment?.['TELEMETRY_PROVIDER'] !== undefined;
 }

@@ -399,3 +399,13 @@ describe('Arquero', () => {
     });
   });
 });
+
+it.each([undefined, null, 5, {}])('%j is no list of records, and is told what one is', async (records) => {
+  const told = 'toTable() takes records: what getSpans() gave, iterateSpans(), or another list of a store.';
+  await expect(toTable(records as never)).rejects.toThrow(new TypeError(told));
+});
+
+it('a kind of record that does not exist is refused, with those that do', async () => {
+  const told = 'toTable() knows no kind "spans"; kinds are span, annotation, metric, dataset_row.';
+  await expect(toTable([], { kind: 'spans' as never })).rejects.toThrow(new TypeError(told));
+});
