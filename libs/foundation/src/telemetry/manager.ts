@@ -20,7 +20,7 @@ import {
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { z } from 'zod';
-import { type Completion, isUnfinished, watch } from './completion.js';
+import { isUnfinished, watch } from './completion.js';
 import { type Dict, describe, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from './config.js';
 import type { TelemetryConfigSource } from './config-source.js';
 import { isUsableSessionId, MAX_SESSION_ID_LENGTH, NO_SESSION, TelemetryContext } from './context-keys.js';
@@ -53,6 +53,7 @@ import type { TelemetryProvider } from './providers/provider.js';
 import { type ProviderRegistry, registry as processRegistry } from './registry.js';
 import { Scores } from './scores.js';
 import { NOOP_SPAN, Span, type TelemetrySpan } from './span.js';
+import { SpanCompletion } from './span-completion.js';
 import { type IdGenerator, RandomIdGenerator, SpanClock } from './span-identity.js';
 import { TenantTelemetry } from './tenant-telemetry.js';
 import { scopeOf, Tracer, TracerProvider } from './tracer.js';
@@ -849,36 +850,4 @@ function isSpan(value: unknown): value is ApiSpan {
 function withParent(active: TelemetryContext, parent: ApiSpan | SpanContext): TelemetryContext {
   const span = 'spanContext' in parent ? parent : traceApi.wrapSpanContext(parent);
   return active.with(span, active.project, active.sessionId);
-}
-
-/** Ends a span when what its callback gave is complete. */
-class SpanCompletion implements Completion {
-  readonly #span: TelemetrySpan;
-  readonly #context: TelemetryContext;
-
-  constructor(span: TelemetrySpan, context: TelemetryContext) {
-    this.#span = span;
-    this.#context = context;
-  }
-
-  done(): Promise<void> | undefined {
-    const span = this.#span;
-    span.end();
-    return span instanceof Span ? span.delivery : undefined;
-  }
-
-  failed(error: unknown): Promise<void> | undefined {
-    if (this.#span instanceof Span) this.#span.fail(error);
-    return this.done();
-  }
-
-  /** The event says why the span took as long as it did: until its generator was collected. */
-  abandoned(): void {
-    this.#span.addEvent('iteration.abandoned');
-    this.#span.end();
-  }
-
-  step<R>(advance: () => R): R {
-    return contextApi.with(this.#context, advance);
-  }
 }
