@@ -4,13 +4,13 @@
  */
 
 /** Distinct errors that are counted by their own text; what comes later is counted together. */
-export const MAX_ERROR_KEYS = 100;
+const MAX_ERROR_KEYS = 100;
 /** Characters of an error's text that tell it from others. */
-export const MAX_ERROR_KEY_LENGTH = 200;
+const MAX_ERROR_KEY_LENGTH = 200;
 /** A failure without a text. */
-export const UNKNOWN_ERROR = 'unknown_error';
+const UNKNOWN_ERROR = 'unknown_error';
 /** Failures with a text that found no room among `MAX_ERROR_KEYS`. */
-export const OTHER_ERRORS = 'other';
+const OTHER_ERRORS = 'other';
 
 export class ErrorTally {
   readonly #counts = new Map<string, number>();

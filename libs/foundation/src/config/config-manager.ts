@@ -4,7 +4,7 @@
  * What is stored for the default tenant holds for every tenant; what is stored for a tenant goes before it.
  */
 import { z } from 'zod';
-import { type Dict, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from '../telemetry/config.js';
+import { type Dict, isRecord, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from '../telemetry/config.js';
 import type { TelemetryConfigSource } from '../telemetry/config-source.js';
 import { ConfigurationError } from '../telemetry/errors.js';
 import { requireName } from '../telemetry/tenant-names.js';
@@ -93,7 +93,7 @@ export class ConfigManager implements TelemetryConfigSource {
   telemetryOverrides(): ReadonlyMap<string, Dict> {
     const overrides = new Map<string, Dict>();
     for (const { tenantId, value } of this.store.list(TELEMETRY)) {
-      if (tenantId !== this.defaultTenantId && isDict(value)) overrides.set(tenantId, value);
+      if (tenantId !== this.defaultTenantId && isRecord(value)) overrides.set(tenantId, value);
     }
     return overrides;
   }
@@ -104,7 +104,7 @@ export class ConfigManager implements TelemetryConfigSource {
 
   #telemetryDict(tenantId: string): Dict {
     const value = this.store.get({ tenantId, ...TELEMETRY })?.value ?? {};
-    if (!isDict(value)) {
+    if (!isRecord(value)) {
       throw new ConfigurationError(
         `The stored telemetry configuration of tenant "${tenantId}" is no object. Store one with setTelemetryConfig().`,
       );
@@ -247,15 +247,11 @@ function definedOf({ service, key }: EntryName): Partial<ConfigKey> {
   return { ...(service !== undefined && { service }), ...(key !== undefined && { key }) };
 }
 
-function isDict(value: unknown): value is Dict {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** `batch_config` is merged, as its options are options of their own; every other value is taken as a whole. */
 function mergedDict(below: Dict, above: Dict): Dict {
   const merged = { ...below, ...above };
   const [batchBelow, batchAbove] = [below['batch_config'], above['batch_config']];
-  if (isDict(batchBelow) && isDict(batchAbove)) merged['batch_config'] = { ...batchBelow, ...batchAbove };
+  if (isRecord(batchBelow) && isRecord(batchAbove)) merged['batch_config'] = { ...batchBelow, ...batchAbove };
   return merged;
 }
 
@@ -263,8 +259,8 @@ function mergedDict(below: Dict, above: Dict): Dict {
 function withoutInherited(dict: Dict, byCode: Dict, shared: Dict, own: Dict): Dict {
   const kept: Dict = {};
   for (const [key, value] of Object.entries(dict)) {
-    if (key === 'batch_config' && isDict(value)) {
-      const parts = [byCode[key], shared[key], own[key]].map((part) => (isDict(part) ? part : {}));
+    if (key === 'batch_config' && isRecord(value)) {
+      const parts = [byCode[key], shared[key], own[key]].map((part) => (isRecord(part) ? part : {}));
       const batch = withoutInherited(value, parts[0]!, parts[1]!, parts[2]!);
       if (Object.keys(batch).length > 0 || key in own) kept[key] = batch;
       continue;

@@ -14,8 +14,8 @@ export interface ValueLimits {
   readonly valueBytes: number;
 }
 
-export const CIRCULAR = '[Circular]';
-export const TRUNCATED = '[Truncated]';
+const CIRCULAR = '[Circular]';
+const TRUNCATED = '[Truncated]';
 export const UNREADABLE = '[Unreadable]';
 
 /** Elements and entries of one value, over all its levels. */
@@ -41,7 +41,7 @@ export function snapshot(value: unknown, limits: ValueLimits): EncodableValue | 
 }
 
 /** The first `length` code points. */
-export function cutText(text: string, length: number): string {
+function cutText(text: string, length: number): string {
   if (text.length <= length) return text;
   let index = 0;
   for (let taken = 0; taken < length && index < text.length; taken += 1) {

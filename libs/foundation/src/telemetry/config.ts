@@ -288,7 +288,7 @@ export type TelemetryConfigOptions = Omit<z.input<typeof telemetryConfigSchema>,
 };
 
 /** Where the value of an option comes from; an earlier one wins over the later. */
-export const CONFIGURATION_LEVELS = ['code', 'telemetry_environment', 'otel_environment', 'stored', 'default'] as const;
+const CONFIGURATION_LEVELS = ['code', 'telemetry_environment', 'otel_environment', 'stored', 'default'] as const;
 export type ConfigurationLevel = (typeof CONFIGURATION_LEVELS)[number];
 type SetLevel = Exclude<ConfigurationLevel, 'default'>;
 
@@ -670,7 +670,7 @@ function definedFields(options: object): Fields {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

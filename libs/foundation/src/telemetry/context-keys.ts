@@ -6,7 +6,7 @@
 import { type Context, createContextKey, propagation, ROOT_CONTEXT, type Span, trace } from '@opentelemetry/api';
 import type { TenantProject } from './export/tenant-project.js';
 
-export const TENANT_KEY = createContextKey('cogniverse.tenant');
+const TENANT_KEY = createContextKey('cogniverse.tenant');
 export const SESSION_KEY = createContextKey('cogniverse.session');
 /** Under which key OpenTelemetry's API keeps the active span; it has no public name, so it is asked for. */
 const SPAN_KEY = keyOfActiveSpan();

@@ -4,7 +4,7 @@
  * One listener for all managers; nothing here keeps the process alive for longer than `EXIT_FLUSH_MILLIS`.
  */
 
-export const EXIT_FLUSH_MILLIS = 5000;
+const EXIT_FLUSH_MILLIS = 5000;
 
 /** What is asked to flush. */
 export interface ExitParticipant {

@@ -27,8 +27,8 @@ import { TenantProject } from './tenant-project.js';
 import type { ScopeBytes, TenantQueue } from './tenant-queue.js';
 
 /** In the ledger: spans whose tenant is not known yet, or never was. No tenant can have these names. */
-export const UNASSIGNED_TENANT = '(unassigned)';
-export const INVALID_TENANT = '(invalid)';
+const UNASSIGNED_TENANT = '(unassigned)';
+const INVALID_TENANT = '(invalid)';
 
 /** Names whose refusal was logged; beyond it, no more lines. */
 const MAX_LOGGED_NAMES = 1000;

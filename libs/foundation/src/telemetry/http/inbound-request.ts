@@ -16,6 +16,7 @@ import {
   ATTR_URL_SCHEME,
 } from '@opentelemetry/semantic-conventions';
 import { RESPONSE_ABORTED } from '../attributes.js';
+import { isThenable } from '../completion.js';
 import { describe } from '../config.js';
 import { NO_SESSION, TelemetryContext } from '../context-keys.js';
 import type { FencedLogger } from '../export/pipeline-logger.js';
@@ -145,7 +146,7 @@ export class InboundRequest {
     let answer: RequestName | PromiseLike<RequestName>;
     try {
       answer = ask === undefined ? undefined : contextApi.with(this.#base, ask);
-      if (isPromiseLike(answer)) {
+      if (isThenable(answer)) {
         return Promise.resolve(answer).catch(failed).then(then) as Promise<Awaited<T>>;
       }
     } catch (error) {
@@ -234,8 +235,4 @@ function isOpen(span: unknown, router: TenantRouter): span is Span {
 function nameOf(answer: unknown): unknown {
   const name = Array.isArray(answer) && answer.length < 2 ? answer[0] : answer;
   return name === '' || name === null ? undefined : name;
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<RequestName> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
