@@ -4,7 +4,13 @@
  * What is stored for the default tenant holds for every tenant; what is stored for a tenant goes before it.
  */
 import { z } from 'zod';
-import { type Dict, isRecord, requireOptions, TelemetryConfig, type TelemetryConfigOptions } from '../telemetry/config.js';
+import {
+  type Dict,
+  isRecord,
+  requireOptions,
+  TelemetryConfig,
+  type TelemetryConfigOptions,
+} from '../telemetry/config.js';
 import type { TelemetryConfigSource } from '../telemetry/config-source.js';
 import { ConfigurationError } from '../telemetry/errors.js';
 import { requireName } from '../telemetry/tenant-names.js';

@@ -289,6 +289,9 @@ export class Telemetry implements ExitParticipant {
    * Errors: `ConfigurationError`, of what is stored now.
    */
   followConfiguration(source: TelemetryConfigSource, tenantId?: string): () => void {
+    if (typeof source?.subscribe !== 'function') {
+      throw new ConfigurationError('followConfiguration() takes a ConfigManager of @cogniverse/foundation/config.');
+    }
     this.#unfollow?.();
     const apply = (): void => {
       this.#reconfigure(source.getTelemetryConfig(tenantId), source.telemetryOverrides());

@@ -11,7 +11,7 @@ import {
   ProviderRegistry,
   searchSpan,
 } from '@cogniverse/foundation/telemetry';
-import { createTestTelemetry } from '@cogniverse/foundation/telemetry/testing';
+import { createTestTelemetry, describeTelemetryProvider } from '@cogniverse/foundation/telemetry/testing';
 import { describe, expect, it } from 'vitest';
 
 const t = createTestTelemetry();
@@ -118,6 +118,16 @@ describe('a mistaken call', () => {
       () => configs['updateConfig']!('acme', 'agent', 'routing', { model: 'small' }),
       'updateConfig() needs a function of the current value.',
     ],
+    [
+      'a source of configuration that is none',
+      () => telemetry['followConfiguration']!({}),
+      'followConfiguration() takes a ConfigManager of @cogniverse/foundation/config.',
+    ],
+    [
+      'a contract without a test runner',
+      () => (describeTelemetryProvider as (...args: unknown[]) => void)('mine', { start: () => undefined }),
+      'describeTelemetryProvider() takes a name, { start }, and { describe, it } of the test runner.',
+    ],
   ])('is told: %s', async (_mistake, call, message) => {
     await expect((async () => call())()).rejects.toMatchObject({ name: 'ConfigurationError', message });
   });
@@ -139,6 +149,42 @@ describe('a mistaken call', () => {
     expect(t.spans).toEqual([]);
     expect(t.audit()).toBeNull();
   });
+});
+
+describe('a request by hand', () => {
+  const unreadable = new Proxy({} as never, {
+    get() {
+      throw new Error('unreadable');
+    },
+  });
+
+  it.each([undefined, null, 5, unreadable])('is served whatever its options are', (options) => {
+    const inbound = t.telemetry.startRequest(options as never);
+    void inbound.enter(() => 'acme');
+    expect(inbound.run(() => 'served')).toBe('served');
+    inbound.end(undefined as never);
+    expect(t.findSpans('HTTP').length).toBeGreaterThan(0);
+    t.reset();
+  });
+
+  it('ends also where what was thrown cannot be read', () => {
+    const inbound = t.telemetry.startRequest({ method: 'GET', headers: {} });
+    void inbound.enter(() => 'acme');
+    inbound.fail(
+      new Proxy(new Error('no'), {
+        getPrototypeOf: () => {
+          throw new Error('no');
+        },
+      }),
+    );
+    inbound.end({ statusCode: 500 });
+    expect(t.findSpan('GET')).toMatchObject({ statusCode: 'ERROR', attributes: { 'error.type': '500' } });
+    t.reset();
+  });
+});
+
+it('findSpan() of anything but a name or a function says what it takes', () => {
+  expect(() => t.findSpans(/search/ as never)).toThrow(/take the name of a span, or a function of a span/);
 });
 
 it('details for no span, as trace.getActiveSpan() may give none, cost nothing', () => {

@@ -86,7 +86,8 @@ export class InboundRequest {
   hasNoTenant = true;
 
   /** Starts in the active context, which is that of the HTTP instrumentation where there is one. */
-  constructor(parts: InboundRequestParts, options: InboundRequestOptions) {
+  constructor(parts: InboundRequestParts, given: InboundRequestOptions) {
+    const options = readable(parts, given);
     this.#parts = parts;
     this.#projectName = options.projectName;
     const active = TelemetryContext.of(contextApi.active());
@@ -139,7 +140,7 @@ export class InboundRequest {
     const failed = (error: unknown): undefined => {
       this.#parts.logger.warnOnce(
         `request ${what}`,
-        `The function that names a request's ${what} threw (${describe(error instanceof Error ? error.message : typeof error)}); such requests have none.`,
+        `The function that names a request's ${what} threw (${describe(wordsOf(error, 'message') ?? typeof error)}); such requests have none.`,
       );
       return undefined;
     };
@@ -196,8 +197,9 @@ export class InboundRequest {
    * The request is over; once. Status ERROR for 5xx, and for an error without any answer; a client that went away is no error of the server.
    * A span of the HTTP instrumentation gets its route, and is left to it.
    */
-  end({ statusCode, route, aborted = false }: InboundRequestEnd): void {
+  end(outcome: InboundRequestEnd = {}): void {
     if (this.#ended) return;
+    const { statusCode, route, aborted = false } = outcome ?? {};
     this.#ended = true;
     const span = this.#span;
     if (span === undefined) return;
@@ -210,12 +212,33 @@ export class InboundRequest {
     if (this.#named === undefined && route !== undefined) span.updateName(`${this.#method} ${route}`);
     if (statusCode !== undefined) span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode);
     if (statusCode === undefined ? this.#failed : statusCode >= 500) {
-      const type = this.#failed && this.#error instanceof Error ? this.#error.name : String(statusCode ?? '_OTHER');
-      span.setAttribute(ATTR_ERROR_TYPE, type);
+      const type = this.#failed ? wordsOf(this.#error, 'name') : undefined;
+      span.setAttribute(ATTR_ERROR_TYPE, type ?? String(statusCode ?? '_OTHER'));
       if (this.#failed) span.fail(this.#error);
       else span.setStatus({ code: SpanStatusCode.ERROR });
     }
     span.end();
+  }
+}
+
+/** The options as they are now. Those that cannot be read say nothing: the request is served as one of which nothing is known. */
+function readable(parts: InboundRequestParts, options: InboundRequestOptions): InboundRequestOptions {
+  try {
+    const { method, path, scheme, headers, trust, span, projectName } = options;
+    return { method, path, scheme, headers, trust, span, projectName };
+  } catch {
+    parts.logger.warnOnce('request options', 'The options of startRequest() cannot be read; such requests go unnamed.');
+    return { method: '', headers: {} };
+  }
+}
+
+/** Of an error; undefined where it has none, or throws when it is read. */
+function wordsOf(error: unknown, part: 'name' | 'message'): string | undefined {
+  try {
+    const words: unknown = error instanceof Error ? error[part] : undefined;
+    return typeof words === 'string' ? words : undefined;
+  } catch {
+    return undefined;
   }
 }
 

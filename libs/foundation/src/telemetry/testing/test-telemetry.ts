@@ -125,6 +125,11 @@ export class TestTelemetry {
 
   /** Those that have ended, in the order of ending. */
   findSpans(which: SpanSelection): SpanRecord[] {
+    if (typeof which !== 'string' && typeof which !== 'function') {
+      throw new TypeError(
+        'findSpan() and findSpans() take the name of a span, or a function of a span that gives true or false.',
+      );
+    }
     return this.#spans.filter(typeof which === 'string' ? (span) => span.name === which : which);
   }
 

@@ -3,6 +3,7 @@
  *
  * Independent of the test runner: it gets `describe` and `it`, and asserts with Node's own `assert`.
  */
+import { ConfigurationError } from '../../errors.js';
 import { describeAnalytics } from './analytics.js';
 import { describeAnnotations } from './annotations.js';
 import { ContractBackend, type ProviderBackend, SharedBackend, type Through } from './backend.js';
@@ -74,8 +75,18 @@ const CASE_TIMEOUT_MILLIS = 60_000;
 export function describeTelemetryProvider(
   name: string,
   options: ProviderContractOptions,
-  { describe, it }: ContractTestRunner,
+  runner: ContractTestRunner,
 ): void {
+  if (
+    typeof options?.start !== 'function' ||
+    typeof runner?.describe !== 'function' ||
+    typeof runner.it !== 'function'
+  ) {
+    throw new ConfigurationError(
+      'describeTelemetryProvider() takes a name, { start }, and { describe, it } of the test runner.',
+    );
+  }
+  const { describe, it } = runner;
   const { start, lacks = {}, through = 'provider' } = options;
   requireCapabilities(lacks);
   const open = async () => new ContractBackend(await start(), through);
