@@ -7,7 +7,9 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'test/integrations/**', 'test/runners/*/**'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Of waiting for something to come true: it ends as soon as it has, so only a busy machine notices how long it may take.
+    expect: { poll: { timeout: 20_000 } },
   },
 });
