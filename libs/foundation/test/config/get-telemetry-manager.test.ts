@@ -67,10 +67,10 @@ describe('getTelemetryManager()', () => {
       const search = () => searchSpan({ tenantId: 'acme', query: 'q' }, (span) => span.isRecording());
       const results = [search(), search(), withTelemetry('work', { tenantId: () => 'acme' }, () => 42)()];
       try { getTelemetryManager(); } catch (error) { results.push(error.name); }
-      new TelemetryManager({ otlpEndpoint: 'localhost:1', flushOnExit: false });
+      const manager = new TelemetryManager({ otlpEndpoint: 'localhost:1', flushOnExit: false });
       results.push(search());
       console.log(JSON.stringify(results));
-      await TelemetryManager.reset();`;
+      await manager.shutdown(0);`; // nobody listens there
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program], {
       cwd: directory,
       env: { HOME: directory, COGNIVERSE_CONFIG: file },
