@@ -4,8 +4,8 @@
  * The comment that opens a benchmark is its help, and names its options.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { openingComment } from './opening-comment.mjs';
 import { setUp } from './setup.mjs';
 
 const BENCHMARKS = {
@@ -22,14 +22,7 @@ const BENCHMARKS = {
 const list = Object.entries(BENCHMARKS).map(([name, meaning]) => `  ${name.padEnd(16)} ${meaning}\n`);
 const OVERVIEW = `npm run bench [-- NAME [options]]\n\n${list.join('')}\nOptions of one: npm run bench -- NAME --help\n`;
 
-const fileOf = (name) => fileURLToPath(new URL(`../bench/${name}/run.mjs`, import.meta.url));
-
-/** The comment that opens a file, without its stars. */
-function helpOf(name) {
-  const [, comment] = /^\/\*\*\n([\s\S]*?)\n \*\/\n/.exec(readFileSync(fileOf(name), 'utf8'));
-  return `${comment.replace(/^ \* ?/gm, '')}\n`;
-}
-
+const urlOf = (name) => new URL(`../bench/${name}/run.mjs`, import.meta.url);
 const isHelp = (text) => text === '--help' || text === '-h';
 
 /** What to print instead of running, and the exit code; undefined when the command line is right. */
@@ -37,7 +30,7 @@ function answerAtOnce([name, ...options]) {
   if (name === undefined) return undefined;
   if (isHelp(name)) return { code: 0, text: OVERVIEW };
   if (!Object.hasOwn(BENCHMARKS, name)) return { code: 2, text: `There is no benchmark "${name}".\n\n${OVERVIEW}` };
-  const help = helpOf(name);
+  const help = openingComment(urlOf(name));
   if (options.some(isHelp)) return { code: 0, text: help };
   const known = new Set(help.match(/--[a-z][a-z-]*/g));
   const unknown = options.find((text) => text.startsWith('-') && !known.has(text.split('=')[0]));
@@ -53,7 +46,7 @@ if (answer !== undefined) {
   await setUp();
   const [name, ...options] = args;
   for (const benchmark of name === undefined ? Object.keys(BENCHMARKS) : [name]) {
-    const { status } = spawnSync(process.execPath, [fileOf(benchmark), ...options], { stdio: 'inherit' });
+    const { status } = spawnSync(process.execPath, [fileURLToPath(urlOf(benchmark)), ...options], { stdio: 'inherit' });
     if (status !== 0) process.exit(status ?? 1);
   }
 }

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { openingComment } from './opening-comment.mjs';
 import { REPOSITORY, runCommand, SetupError, setUp } from './setup.mjs';
 
 const OURS = '@cogniverse/foundation';
@@ -97,8 +98,7 @@ export async function main(args) {
     throw new SetupError(`${error.message}\nOptions: --json, --help.`);
   }
   if (values.help) {
-    const [, comment] = /^\/\*\*\n([\s\S]*?)\n \*\/\n/.exec(readFileSync(fileURLToPath(import.meta.url), 'utf8'));
-    process.stdout.write(`${comment.replace(/^ \* ?/gm, '')}\n`);
+    process.stdout.write(openingComment(import.meta.url));
     return 0;
   }
   await setUp({ projects: [join('libs', 'foundation')] });

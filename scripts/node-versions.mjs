@@ -12,9 +12,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { alignedTable } from '../libs/foundation/dist/telemetry/configuration-table.js';
+import { openingComment } from './opening-comment.mjs';
 import { runVitest } from './run-tests.mjs';
 import { REPOSITORY, SetupError, setUp } from './setup.mjs';
 
@@ -23,12 +23,6 @@ const PAGE = join(REPOSITORY, 'docs', 'node-versions.md');
 const PART =
   /(<!-- generated: results \(npm run test:node-versions -- --write\) -->\n)[\s\S]*?(\n<!-- end of results -->)/;
 const COLUMNS = ['Node', 'platform', 'date', 'passed', 'failed', 'skipped', 'seconds'];
-
-/** The comment that opens this file, without its stars. */
-function help() {
-  const [, comment] = /^\/\*\*\n([\s\S]*?)\n \*\/\n/.exec(readFileSync(fileURLToPath(import.meta.url), 'utf8'));
-  return `${comment.replace(/^ \* ?/gm, '')}\n`;
-}
 
 /** What the command line asks for. Errors: `SetupError`. */
 export function parseCommandLine(args) {
@@ -44,7 +38,7 @@ export function parseCommandLine(args) {
       },
     }));
   } catch (error) {
-    throw new SetupError(`${error.message}\n\n${help()}`);
+    throw new SetupError(`${error.message}\n\n${openingComment(import.meta.url)}`);
   }
   const versions = values.versions.split(',').map((text) => text.trim());
   const unknown = versions.find((version) => !MAJORS.includes(version));
@@ -120,7 +114,7 @@ export function withResults(page, results) {
 export async function main(args) {
   const { versions, only, write, help: isHelp } = parseCommandLine(args);
   if (isHelp) {
-    process.stdout.write(help());
+    process.stdout.write(openingComment(import.meta.url));
     return 0;
   }
   await setUp({});
