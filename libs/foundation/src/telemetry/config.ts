@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { ConfigurationError } from './errors.js';
-import { ALLOWED, isUsableName } from './tenant-names.js';
+import { ALLOWED, isUsableName, requireName } from './tenant-names.js';
 
 /** How much is instrumented: `basic` search operations, `detailed` also encoders and backend, `verbose` everything. */
 export const TelemetryLevel = {
@@ -569,14 +569,17 @@ export class TelemetryConfig extends TelemetryConfigFields {
   /**
    * Full name of a tenant's project. `service` defaults to `serviceName`.
    *
+   * Errors: `InvalidNameError` for a tenant id that cannot be used.
    * Source: the reference's `get_project_name`.
    */
   getProjectName(tenantId: string, service?: string): string {
+    requireName('Tenant id', tenantId);
     return fill(this.tenantServiceTemplate, tenantId, service ?? this.serviceName);
   }
 
-  /** Full name of the project of a tenant as a whole, from `tenantProjectTemplate`. */
+  /** Full name of the project of a tenant as a whole, from `tenantProjectTemplate`. Errors: `InvalidNameError`. */
   getTenantProjectName(tenantId: string): string {
+    requireName('Tenant id', tenantId);
     return fill(this.tenantProjectTemplate, tenantId, this.serviceName);
   }
 

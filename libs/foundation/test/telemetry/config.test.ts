@@ -2,6 +2,7 @@ import {
   BatchExportConfig,
   ConfigurationError,
   createTelemetry,
+  InvalidNameError,
   TelemetryConfig,
   type TelemetryConfigOptions,
   TelemetryLevel,
@@ -150,7 +151,11 @@ describe('TelemetryConfig', () => {
     const config = new TelemetryConfig();
     expect(config.getProjectName('acme-corp', 'routing')).toBe('cogniverse-acme-corp-routing');
     expect(config.getProjectName('acme')).toBe('cogniverse-acme-video-search');
-    expect(config.getProjectName('{service}', '$&')).toBe('cogniverse-{service}-$&');
+    expect(config.getProjectName('acme', '{tenant_id}$&')).toBe('cogniverse-acme-{tenant_id}$&');
+    for (const tenantId of [undefined, '', 'a/b', '{service}'] as string[]) {
+      expect(() => config.getProjectName(tenantId)).toThrow(InvalidNameError);
+      expect(() => config.getTenantProjectName(tenantId)).toThrow('Tenant id');
+    }
   });
 
   it('instruments components by level, as the reference has it', () => {

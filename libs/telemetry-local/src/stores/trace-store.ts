@@ -26,6 +26,7 @@ export class LocalTraceStore implements TraceStore {
   }
 
   async getSpans(query: SpanQuery = {}): Promise<SpanRecord[]> {
+    checkInput(PROVIDER_INPUTS.spanQuery, query);
     const spans: SpanRecord[] = [];
     for await (const span of this.iterateSpans({ ...query, limit: query.limit ?? PAGE_SIZE })) spans.push(span);
     return spans;
@@ -47,6 +48,7 @@ export class LocalTraceStore implements TraceStore {
   }
 
   async *iterateSpans(query: SpanQuery = {}): AsyncGenerator<SpanRecord, void, undefined> {
+    checkInput(PROVIDER_INPUTS.spanQuery, query);
     let left = query.limit ?? Number.POSITIVE_INFINITY;
     if (!(left >= 1) || (left !== Number.POSITIVE_INFINITY && !Number.isSafeInteger(left))) {
       throw new InvalidQueryError(`limit is ${left}; it must be a whole number from 1.`);

@@ -43,6 +43,7 @@ const TRACE_MISTAKES: readonly Mistake[] = [
   ['getTraces', ({ traces }) => traces.getTraces(sent({ filters: {} })), ['"filters"', 'sessionId']],
   // Values that cannot be.
   ['no object', ({ traces }) => traces.getSpanPage(sent('all')), ['"all"', 'object']],
+  ['nothing', ({ traces }) => traces.getSpans(sent(null)), ['null', 'object']],
   ['no filters', ({ traces }) => traces.getSpans(sent({ filters: null })), ['filters', 'null', 'object']],
   ['too many', ({ traces }) => traces.getSpanPage({ limit: 1001 }), ['limit', '1001', '1000']],
   ['no limit', ({ traces }) => traces.getSpans({ limit: 0 }), ['limit', '0', '1']],
