@@ -257,15 +257,17 @@ function listed(values: readonly string[]): string {
   return [...counts].map(([value, count]) => (count === 1 ? value : `${value} (${count} times)`)).join(', ');
 }
 
-/** This package's own files: built, and as source maps name them. */
-const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`../../../${folder}/`, import.meta.url)));
+/** This package's own files: built, and as source maps name them; as paths, and as the URLs that stacks of ES modules have. */
+const OWN = ['dist', 'src'].flatMap((folder) => {
+  const url = new URL(`../../../${folder}/`, import.meta.url);
+  return [fileURLToPath(url), url.href];
+});
 
 /** The first line of a stack that is neither of this package, nor of OpenTelemetry, nor of Node. */
 function callerIn(stack: string): string {
   const frames = stack.split('\n').slice(1);
   const caller = frames.find((frame) => {
-    const file = frame.replaceAll('file://', '');
-    return !/\(?node:|<anonymous>|@opentelemetry[\\/]/.test(file) && !OWN.some((folder) => file.includes(folder));
+    return !/\(?node:|<anonymous>|@opentelemetry[\\/]/.test(frame) && !OWN.some((folder) => frame.includes(folder));
   });
   return (caller ?? frames.at(-1) ?? 'an unknown place').trim().replace(/^at /, '');
 }
