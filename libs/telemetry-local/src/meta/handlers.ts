@@ -3,7 +3,10 @@
  */
 import type { StoreEngine } from '../engine.js';
 import type { StoreHandlers } from '../store-port.js';
-import { MetaStore } from './meta-store.js';
+import { ANNOTATION_SCHEMA, Annotations } from './annotations.js';
+import { DATASET_SCHEMA, Datasets } from './datasets.js';
+import { EXPERIMENT_SCHEMA, Experiments } from './experiments.js';
+import { MetaDatabase } from './meta-database.js';
 import { getMetrics } from './metrics.js';
 
 export interface MetaHandlers {
@@ -13,21 +16,24 @@ export interface MetaHandlers {
 }
 
 export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
-  const meta = await MetaStore.open(engine);
+  const meta = await MetaDatabase.open(engine, [ANNOTATION_SCHEMA, DATASET_SCHEMA, EXPERIMENT_SCHEMA]);
+  const annotations = new Annotations(meta);
+  const datasets = new Datasets(meta);
+  const experiments = new Experiments(meta, datasets);
   return {
     handlers: {
       getMetrics: (query) => getMetrics(engine, query),
-      addAnnotations: (project, annotations) => meta.addAnnotations(project, annotations),
-      getAnnotations: (query) => meta.getAnnotations(query),
-      createDataset: (tenantId, dataset) => meta.createDataset(tenantId, dataset),
-      appendToDataset: (tenantId, name, rows) => meta.appendToDataset(tenantId, name, rows),
-      listDatasets: (tenantId) => meta.listDatasets(tenantId),
-      getDatasetRows: (tenantId, name) => meta.getDatasetRows(tenantId, name),
-      createExperiment: (tenantId, experiment) => meta.createExperiment(tenantId, experiment),
-      listExperiments: (tenantId) => meta.listExperiments(tenantId),
-      logRun: (tenantId, experimentId, run) => meta.logRun(tenantId, experimentId, run),
-      logRunEvaluation: (tenantId, runId, evaluation) => meta.logRunEvaluation(tenantId, runId, evaluation),
-      getRuns: (tenantId, experimentId) => meta.getRuns(tenantId, experimentId),
+      addAnnotations: (project, list) => annotations.addAnnotations(project, list),
+      getAnnotations: (query) => annotations.getAnnotations(query),
+      createDataset: (tenantId, dataset) => datasets.createDataset(tenantId, dataset),
+      appendToDataset: (tenantId, name, rows) => datasets.appendToDataset(tenantId, name, rows),
+      listDatasets: (tenantId) => datasets.listDatasets(tenantId),
+      getDatasetRows: (tenantId, name) => datasets.getDatasetRows(tenantId, name),
+      createExperiment: (tenantId, experiment) => experiments.createExperiment(tenantId, experiment),
+      listExperiments: (tenantId) => experiments.listExperiments(tenantId),
+      logRun: (tenantId, experimentId, run) => experiments.logRun(tenantId, experimentId, run),
+      logRunEvaluation: (tenantId, runId, evaluation) => experiments.logRunEvaluation(tenantId, runId, evaluation),
+      getRuns: (tenantId, experimentId) => experiments.getRuns(tenantId, experimentId),
     },
     close: () => meta.close(),
   };
