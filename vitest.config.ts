@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['libs/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/integrations/**', 'test/runners/*/**'],
+    globalSetup: ['test/phoenix/shared-server.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
