@@ -1,11 +1,11 @@
 /**
- * Writes what is generated in `docs/` between its markers: options from their schemas, help from the command line.
+ * Writes what is generated in `docs/` between its markers: options from their schemas, help from the command line; and `docs/openapi.json`.
  *
  * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`,
  * `provider capabilities`, `help`, `help <command>`.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -14,7 +14,9 @@ import {
   optionTable,
 } from '../libs/foundation/dist/telemetry/configuration-table.js';
 import { CAPABILITIES } from '../libs/foundation/dist/telemetry/testing/provider-contract/capabilities.js';
+import { openApiDocument } from '../libs/server/dist/rest/cogniverse/openapi.js';
 import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../libs/server/dist/store-figures.js';
+import { ownVersion } from '../libs/server/dist/version.js';
 import { localStoreSchema } from '../libs/telemetry-local/dist/options.js';
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url));
@@ -65,13 +67,21 @@ function generate(part) {
   throw new Error(`Nothing is known to generate as "${part}".`);
 }
 
-for (const name of readdirSync(docs).filter((entry) => entry.endsWith('.md'))) {
+/** Writes a page, or says under `--check` that it is out of date. */
+function put(name, after) {
   const file = join(docs, name);
-  const before = readFileSync(file, 'utf8');
-  const after = before.replace(PART, (_all, begin, part, end) => `${begin}\n${generate(part)}${end}`);
-  if (after === before) continue;
+  if (existsSync(file) && readFileSync(file, 'utf8') === after) return;
   if (process.argv.includes('--check')) {
     console.error(`docs/${name} is out of date: run "npm run docs".`);
     process.exitCode = 1;
   } else writeFileSync(file, after);
 }
+
+for (const name of readdirSync(docs).filter((entry) => entry.endsWith('.md'))) {
+  const before = readFileSync(join(docs, name), 'utf8');
+  put(
+    name,
+    before.replace(PART, (_all, begin, part, end) => `${begin}\n${generate(part)}${end}`),
+  );
+}
+put('openapi.json', `${JSON.stringify(openApiDocument(ownVersion()), null, 1)}\n`);

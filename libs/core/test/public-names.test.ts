@@ -72,6 +72,7 @@ const modules = {
     'NotSupportedError',
     'PROVIDER_INPUTS',
     'ProjectNotFoundError',
+    'STORE_ERROR_STATUSES',
     'STORE_OPERATIONS',
     'STORE_ROUTE_PREFIX',
     'SpanNotFoundError',

@@ -59,6 +59,7 @@ export {
   type SpanQuery,
   type SpanRecord,
   type SpanStatusCode,
+  STORE_ERROR_STATUSES,
   STORE_OPERATIONS,
   STORE_ROUTE_PREFIX,
   type StoredSpan,

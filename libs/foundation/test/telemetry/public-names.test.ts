@@ -27,6 +27,7 @@ it('has these public names', () => {
     'ProviderLoadError',
     'ProviderNotFoundError',
     'ProviderRegistry',
+    'STORE_ERROR_STATUSES',
     'STORE_OPERATIONS',
     'STORE_ROUTE_PREFIX',
     'SpanNotFoundError',

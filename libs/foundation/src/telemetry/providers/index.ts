@@ -38,7 +38,7 @@ export type {
 } from './records.js';
 export { withSession } from './session.js';
 export { toSpanRecord } from './span-record.js';
-export { errorOfCode, httpStatusOfError } from './store-errors.js';
+export { errorOfCode, httpStatusOfError, STORE_ERROR_STATUSES } from './store-errors.js';
 export {
   checkInput,
   decodeStoreRequest,

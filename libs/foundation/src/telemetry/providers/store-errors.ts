@@ -43,11 +43,14 @@ const STORE_ERRORS: readonly { readonly status: number; readonly errorClass: Err
 ];
 
 const CLASS_OF_CODE = new Map(STORE_ERRORS.map(({ errorClass }) => [new errorClass('').code, errorClass]));
-const STATUS_OF_CODE = new Map(STORE_ERRORS.map(({ errorClass, status }) => [new errorClass('').code, status]));
+/** HTTP status of each code that a store's errors have. */
+export const STORE_ERROR_STATUSES: ReadonlyMap<string, number> = new Map(
+  STORE_ERRORS.map(({ errorClass, status }) => [new errorClass('').code, status]),
+);
 
 /** HTTP status of an error that a store threw; 500 for what is none of its own errors. */
 export function httpStatusOfError(error: unknown): number {
-  return error instanceof TelemetryError ? (STATUS_OF_CODE.get(error.code) ?? 500) : 500;
+  return error instanceof TelemetryError ? (STORE_ERROR_STATUSES.get(error.code) ?? 500) : 500;
 }
 
 /** The error that a server's `{ detail, code }` stands for, in its own class; undefined for a code that is none of a store's. */

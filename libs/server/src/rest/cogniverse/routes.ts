@@ -15,6 +15,8 @@ import {
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
+import { ownVersion } from '../../version.js';
+import { OPENAPI_PATH, openApiDocument } from './openapi.js';
 
 export interface CogniverseRouteOptions {
   readonly store: TelemetryStore;
@@ -53,6 +55,8 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
       onError?.(error);
       return reply.status(500).send({ detail: 'The server failed. Its log says why.', code: 'internal' });
     });
+    const document = JSON.stringify(openApiDocument(ownVersion()));
+    scope.get(OPENAPI_PATH, async (_request, reply) => reply.type('application/json').send(document));
     for (const operation of Object.values(STORE_OPERATIONS) as unknown as StoreOperation<object, unknown>[]) {
       scope.route({
         method: operation.method,

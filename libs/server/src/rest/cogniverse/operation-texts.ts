@@ -1,0 +1,186 @@
+/** What each operation of `/v1/cogniverse/` is for, with a request to begin with.   Read path: [operation-texts] -> OpenAPI document. */
+import type { STORE_OPERATIONS } from '@cogniverse/foundation/telemetry';
+
+export interface OperationText {
+  /** The chapter of the document that it stands in. */
+  readonly tag: 'spans' | 'annotations' | 'sessions' | 'data sets' | 'experiments' | 'administration';
+  /** One sentence, from the caller's side. */
+  readonly summary: string;
+  /** What the summary leaves open; empty where nothing. */
+  readonly description: string;
+  /** A request in the form in which it travels. */
+  readonly example: Readonly<Record<string, unknown>>;
+}
+
+const PROJECT = { tenant_id: 'acme', name: 'cogniverse-acme-search' };
+
+export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
+  Partial<Record<keyof typeof STORE_OPERATIONS, OperationText>> = {
+  listTenants: {
+    tag: 'spans',
+    summary: 'Lists the tenants that have spans.',
+    description: 'With the numbers of their projects and spans. `tenant_id` is null for what names no tenant.',
+    example: {},
+  },
+  listProjects: {
+    tag: 'spans',
+    summary: 'Lists projects by tenant and name.',
+    description: 'All of them when neither is given.',
+    example: { tenant: 'acme' },
+  },
+  getProjectById: {
+    tag: 'spans',
+    summary: 'Gives the project with this id.',
+    description: '`data` is null where there is none.',
+    example: { id: '39bbbbc6f1b7e9a2e35ee188af48d2a3' },
+  },
+  getStatistics: {
+    tag: 'spans',
+    summary: 'Counts, error rate and latency percentiles of each project.',
+    description: 'Over the spans that start in the range. Latencies are of traces and null without any.',
+    example: { tenant: 'acme', start_time: '2026-01-31T00:00:00Z' },
+  },
+  querySpans: {
+    tag: 'spans',
+    summary: 'Finds spans of one project, exactly as they came.',
+    description:
+      '`traces` is OTLP `TracesData`: each resource and scope once, with its spans. `spans` has one entry a span in the order of the page: its place among the spans of `traces`, its sequence, its place in `projects`.',
+    example: { project: PROJECT, start_time: '2026-01-31T00:00:00Z', filters: { status: 'ERROR' }, limit: 100 },
+  },
+  queryTraces: {
+    tag: 'spans',
+    summary: 'Finds traces of one project.',
+    description: '',
+    example: { project: PROJECT, sort: 'latency', order: 'desc', limit: 10 },
+  },
+  getMetrics: {
+    tag: 'spans',
+    summary: 'Metrics of one project over time, or in groups.',
+    description: 'One point a metric, bucket and group.',
+    example: { project: PROJECT, metric_names: ['span_count', 'error_rate'], bucket_seconds: 3600, group_by: 'name' },
+  },
+  addAnnotations: {
+    tag: 'annotations',
+    summary: 'Writes annotations.',
+    description:
+      'An annotation with the target, name and identifier of one that is there takes its place. Gives the ids in the order of the request.',
+    example: {
+      project: PROJECT,
+      annotations: [{ span_id: 'b7ad6b7169203331', name: 'relevance', score: 0.9, annotator_kind: 'HUMAN' }],
+    },
+  },
+  getAnnotations: {
+    tag: 'annotations',
+    summary: 'Gives the annotations of these spans.',
+    description: '',
+    example: { project: PROJECT, span_ids: ['b7ad6b7169203331'], annotation_names: ['relevance'] },
+  },
+  createDataset: {
+    tag: 'data sets',
+    summary: 'Creates a data set.',
+    description: 'A name that the tenant has already gets 409 `dataset_exists`.',
+    example: {
+      tenant: 'acme',
+      name: 'questions',
+      rows: [{ input: { query: 'peace' }, output: { speech: '1945' } }],
+    },
+  },
+  appendToDataset: {
+    tag: 'data sets',
+    summary: 'Appends rows to a data set, as a new version.',
+    description: '',
+    example: { tenant: 'acme', name: 'questions', rows: [{ input: { query: 'war' }, output: { speech: '1942' } }] },
+  },
+  listDatasets: { tag: 'data sets', summary: 'Lists data sets.', description: '', example: { tenant: 'acme' } },
+  getDatasetRows: {
+    tag: 'data sets',
+    summary: 'Gives the rows of a data set.',
+    description: '',
+    example: { tenant: 'acme', name: 'questions' },
+  },
+  createExperiment: {
+    tag: 'experiments',
+    summary: 'Creates an experiment, over a data set or without one.',
+    description: '',
+    example: { tenant: 'acme', name: 'bm25 against cosine', dataset_name: 'questions' },
+  },
+  listExperiments: { tag: 'experiments', summary: 'Lists experiments.', description: '', example: { tenant: 'acme' } },
+  logRun: {
+    tag: 'experiments',
+    summary: 'Logs one run of an experiment.',
+    description: '',
+    example: {
+      tenant: 'acme',
+      experiment_id: 'the id that POST experiments gave',
+      run: { inputs: { query: 'peace' }, outputs: { speech: '1945' } },
+    },
+  },
+  getRuns: {
+    tag: 'experiments',
+    summary: 'Gives the runs of an experiment with their evaluations.',
+    description: '',
+    example: { tenant: 'acme', experiment_id: 'the id that POST experiments gave' },
+  },
+  logRunEvaluation: {
+    tag: 'experiments',
+    summary: 'Logs what an evaluator says of a run.',
+    description: 'The same name again takes the place of the one before.',
+    example: {
+      tenant: 'acme',
+      run_id: 'the id that POST experiments/runs gave',
+      evaluation: { name: 'exact', score: 1, annotator_kind: 'CODE' },
+    },
+  },
+  figures: {
+    tag: 'administration',
+    summary: 'Figures of the store, as on `/metrics`.',
+    description: 'Names are those of Prometheus without the prefix `cogniverse_store_`.',
+    example: {},
+  },
+};
+
+/** What a field means, wherever its name stands: names mean one thing in this API. */
+export const FIELD_TEXTS: Readonly<Record<string, string>> = {
+  tenant: 'The tenant. Empty in an address, or null in a body: what names no tenant. Left out, where it may be: all.',
+  tenant_id: 'The tenant; null for what names none.',
+  project: 'The project: a tenant and a name. In a trace its name alone.',
+  project_count: 'Number of projects.',
+  span_count: 'Number of spans.',
+  trace_count: 'Number of traces.',
+  first_span_unix_nano: 'Start of the earliest span, in nanoseconds since 1970; null without spans.',
+  last_span_unix_nano: 'End of the latest span, in nanoseconds since 1970; null without spans.',
+  start_time: 'Included. ISO 8601, or nanoseconds since 1970 as a decimal string.',
+  end_time: 'Not included. ISO 8601, or nanoseconds since 1970 as a decimal string.',
+  start_time_unix_nano: 'Nanoseconds since 1970.',
+  end_time_unix_nano: 'Nanoseconds since 1970.',
+  error_rate: 'Traces with at least one span in error, over all traces: 0 to 1.',
+  latency_p50_millis: 'Of trace latency, in milliseconds; null without traces.',
+  latency_p95_millis: 'Of trace latency, in milliseconds; null without traces.',
+  latency_p99_millis: 'Of trace latency, in milliseconds; null without traces.',
+  latency_mean_millis: 'Of trace latency, in milliseconds; null without traces.',
+  latency_millis: "The root's duration; without a root last end minus first start. Milliseconds.",
+  filters: 'All of them must hold; a list within one means any of it.',
+  span_kind: 'OpenInference kind, upper case, for example LLM.',
+  parent_id: 'The parent span; null for roots.',
+  root_only: 'Only spans without a parent.',
+  limit: 'Largest number of entries on the page.',
+  cursor: 'The `next_cursor` of the page before.',
+  next_cursor: 'Goes into `cursor` of the request for the next page; null on the last one.',
+  session_id: 'Session of a trace (`session.id`).',
+  error_count: 'Number of spans in error.',
+  token_count_prompt: 'Prompt tokens of its LLM spans.',
+  token_count_completion: 'Completion tokens of its LLM spans.',
+  bucket_seconds: 'Length of a bucket, in seconds. Left out: the whole range is one.',
+  group_by: 'What to group by: `name`, `span_kind`, `session`, or the key of an attribute.',
+  prices: 'Price of each model, by its name, for costs.',
+  prompt_per_million_tokens: 'Price of a million prompt tokens.',
+  completion_per_million_tokens: 'Price of a million completion tokens.',
+  timestamp: 'Start of the bucket, or of the range without buckets. ISO 8601.',
+  annotator_kind: 'Who judged.',
+  score: 'Usually 0 to 1.',
+  identifier: 'Together with target and name: an annotation that has the same three takes the place of the one before.',
+  created_at: 'ISO 8601.',
+  updated_at: 'ISO 8601.',
+  version_id: 'The version of the data set.',
+  repetition_number: 'Counts from 1.',
+};
