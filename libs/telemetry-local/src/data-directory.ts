@@ -11,7 +11,7 @@ import { StoreOpenError } from '@cogniverse/foundation/telemetry';
 import { syncDirectory } from './write-ahead-log.js';
 
 /** Raised when older releases could no longer read the directory. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -34,6 +34,7 @@ export class DataDirectory {
   readonly temp: string;
   readonly metaFile: string;
   readonly lockFile: string;
+  readonly #formatFile: string;
 
   constructor(dataDir: string) {
     this.root = resolve(dataDir);
@@ -43,6 +44,7 @@ export class DataDirectory {
     this.temp = join(this.root, 'temp');
     this.metaFile = join(this.root, 'meta.duckdb');
     this.lockFile = join(this.root, 'lock');
+    this.#formatFile = join(this.root, 'FORMAT');
   }
 
   /** Makes what is missing. The root keeps the mode it has when it was there already. */
@@ -65,28 +67,37 @@ export class DataDirectory {
   }
 
   #checkFormat(): void {
-    const file = join(this.root, 'FORMAT');
-    let text: string;
+    let version: number;
     try {
-      text = readFileSync(file, 'utf8');
+      version = this.formatVersion();
     } catch (error) {
       if (!isMissing(error)) throw error;
-      const fresh = `${file}.new`;
-      writeFileSync(fresh, `${JSON.stringify({ cogniverseStore: FORMAT_VERSION })}\n`, { mode: 0o600, flush: true });
-      renameSync(fresh, file);
-      syncDirectory(this.root);
+      this.writeFormat(FORMAT_VERSION);
       return;
     }
-    const version = /^\{"cogniverseStore":(\d{1,9})\}\s*$/.exec(text)?.[1];
-    if (version === undefined) {
-      throw new StoreOpenError(`${file} cannot be read: it does not name a format version. Restore it from a backup.`);
-    }
-    if (Number(version) > FORMAT_VERSION) {
+    if (version > FORMAT_VERSION) {
       throw new StoreOpenError(
         `The data directory ${this.root} has format ${version}; this release knows format ${FORMAT_VERSION}. ` +
           'Open it with the release that wrote it, or a newer one.',
       );
     }
+  }
+
+  /** Errors: `StoreOpenError` when FORMAT names none, those of the file system when it is missing. */
+  formatVersion(): number {
+    const version = /^\{"cogniverseStore":(\d{1,9})\}\s*$/.exec(readFileSync(this.#formatFile, 'utf8'))?.[1];
+    if (version !== undefined) return Number(version);
+    throw new StoreOpenError(
+      `${this.#formatFile} cannot be read: it does not name a format version. Restore it from a backup.`,
+    );
+  }
+
+  /** Whole or not at all, and durable. */
+  writeFormat(version: number): void {
+    const fresh = `${this.#formatFile}.new`;
+    writeFileSync(fresh, `${JSON.stringify({ cogniverseStore: version })}\n`, { mode: 0o600, flush: true });
+    renameSync(fresh, this.#formatFile);
+    syncDirectory(this.root);
   }
 
   /** Moves a file that cannot be read out of the way. Gives its new path. */

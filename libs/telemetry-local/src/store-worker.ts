@@ -13,6 +13,7 @@ import { getProjectById, getStatistics, listProjects, listTenants } from './quer
 import { querySpans } from './query/span-query.js';
 import { queryTraces } from './query/trace-query.js';
 import { errorToMessage, type FromWorker, type StoreHandlers, type ToWorker, type WorkerData } from './store-port.js';
+import { upgradeDirectory } from './upgrade/upgrade.js';
 
 /** A group is cut here: its answers, and the queries that wait for a turn, do not wait for the decoding of all that came. */
 const GROUP_BYTES = 512 * 1024;
@@ -168,9 +169,11 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
   let worker: StoreWorker | undefined;
   try {
     const directory = new DataDirectory(config.dataDir);
+    const report = (line: string) => send({ type: 'report', line });
     directory.prepareParts();
+    await upgradeDirectory(directory, report);
     const engine = await StoreEngine.open(config, directory, {
-      report: (line) => send({ type: 'report', line }),
+      report,
       health: (health) => send({ type: 'health', health }),
       fatal: (error) => worker?.fail(error),
     });

@@ -12,7 +12,7 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { type MetaDatabase, type MetaSchema, OF_TENANT } from './meta-database.js';
-import { jsonText, requiredName } from './meta-fields.js';
+import { appendText, jsonText, requiredName } from './meta-fields.js';
 
 type DatasetInput = Parameters<TelemetryStore['createDataset']>[1];
 
@@ -22,10 +22,11 @@ export const DATASET_SCHEMA: MetaSchema = {
     id VARCHAR NOT NULL, tenant_id VARCHAR, name VARCHAR NOT NULL, description VARCHAR NOT NULL, metadata VARCHAR NOT NULL,
     created_at VARCHAR NOT NULL, position BIGINT NOT NULL);
   CREATE TABLE IF NOT EXISTS meta.dataset_versions (
-    id VARCHAR NOT NULL, dataset_id VARCHAR NOT NULL, number INTEGER NOT NULL, created_at VARCHAR NOT NULL, row_count BIGINT NOT NULL);
+    id VARCHAR NOT NULL, dataset_id VARCHAR NOT NULL, number INTEGER NOT NULL, created_at VARCHAR NOT NULL, row_count BIGINT NOT NULL,
+    tenant_id VARCHAR);
   CREATE TABLE IF NOT EXISTS meta.dataset_rows (
     id VARCHAR NOT NULL, dataset_id VARCHAR NOT NULL, version INTEGER NOT NULL, position BIGINT NOT NULL,
-    input VARCHAR NOT NULL, output VARCHAR NOT NULL, metadata VARCHAR NOT NULL);`,
+    input VARCHAR NOT NULL, output VARCHAR NOT NULL, metadata VARCHAR NOT NULL, tenant_id VARCHAR);`,
   positioned: ['datasets', 'dataset_rows'],
 };
 
@@ -65,7 +66,7 @@ export class Datasets {
           position: this.#meta.nextPosition(),
         },
       );
-      await this.#addVersion(connection, id, 1, rows, BigInt(rows.length), now);
+      await this.#addVersion(connection, tenantId, id, 1, rows, BigInt(rows.length), now);
       return (await this.#datasets(connection, tenantId, name))[0]!;
     });
   }
@@ -85,7 +86,7 @@ export class Datasets {
       );
       const [number, rowCount] = newest.getRows()[0] as [number, bigint];
       const now = new Date().toISOString();
-      await this.#addVersion(connection, dataset.id, number + 1, rows, rowCount + BigInt(rows.length), now);
+      await this.#addVersion(connection, tenantId, dataset.id, number + 1, rows, rowCount + BigInt(rows.length), now);
       return this.dataset(connection, tenantId, name);
     });
   }
@@ -127,19 +128,24 @@ export class Datasets {
 
   async #addVersion(
     connection: DuckDBConnection,
+    tenantId: string | null,
     datasetId: string,
     number: number,
     rows: readonly RowText[],
     rowCount: bigint,
     now: string,
   ): Promise<void> {
-    await connection.run('INSERT INTO meta.dataset_versions VALUES ($id, $dataset, $number::INTEGER, $now, $rows)', {
-      id: randomUUID(),
-      dataset: datasetId,
-      number,
-      now,
-      rows: rowCount,
-    });
+    await connection.run(
+      'INSERT INTO meta.dataset_versions VALUES ($id, $dataset, $number::INTEGER, $now, $rows, $tenant)',
+      {
+        id: randomUUID(),
+        dataset: datasetId,
+        number,
+        now,
+        rows: rowCount,
+        tenant: tenantId,
+      },
+    );
     const appender = await connection.createAppender('dataset_rows', 'main', 'meta');
     for (const { input, output, metadata } of rows) {
       appender.appendVarchar(randomUUID());
@@ -149,6 +155,7 @@ export class Datasets {
       appender.appendVarchar(input);
       appender.appendVarchar(output);
       appender.appendVarchar(metadata);
+      appendText(appender, tenantId);
       appender.endRow();
     }
     appender.closeSync();

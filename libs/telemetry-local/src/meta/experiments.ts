@@ -33,7 +33,7 @@ export const EXPERIMENT_SCHEMA: MetaSchema = {
     trace_id VARCHAR, error VARCHAR, start_time VARCHAR NOT NULL, end_time VARCHAR NOT NULL);
   CREATE TABLE IF NOT EXISTS meta.run_evaluations (
     run_id VARCHAR NOT NULL, name VARCHAR NOT NULL, annotator_kind VARCHAR NOT NULL, label VARCHAR, score DOUBLE,
-    explanation VARCHAR, error VARCHAR, position BIGINT NOT NULL);`,
+    explanation VARCHAR, error VARCHAR, position BIGINT NOT NULL, tenant_id VARCHAR);`,
   positioned: ['experiments', 'runs', 'run_evaluations'],
 };
 
@@ -172,7 +172,7 @@ export class Experiments {
         name,
       });
       await connection.run(
-        'INSERT INTO meta.run_evaluations VALUES ($run, $name, $kind, $label, $score::DOUBLE, $explanation, $error, $position)',
+        'INSERT INTO meta.run_evaluations VALUES ($run, $name, $kind, $label, $score::DOUBLE, $explanation, $error, $position, $tenant)',
         {
           run: runId,
           name,
@@ -181,6 +181,7 @@ export class Experiments {
           score,
           explanation: evaluation.explanation ?? null,
           error: evaluation.error ?? null,
+          tenant: tenantId,
           position: this.#meta.nextPosition(),
         },
       );

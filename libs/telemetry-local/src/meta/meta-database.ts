@@ -23,7 +23,10 @@ export interface MetaHost extends SpanSource {
 
 /** The tables of one domain. */
 export interface MetaSchema {
-  /** Makes what is missing. JSON is kept as text, as it came. */
+  /**
+   * Makes what is missing. JSON is kept as text, as it came. Every table has `tenant_id`; null is no tenant. A column that is added to a table
+   * of an earlier format goes into `upgrade/` too, at the end of its table.
+   */
   readonly sql: string;
   /** Tables with a column `position`: the order of creation, counted over all of them. */
   readonly positioned: readonly string[];

@@ -83,10 +83,10 @@ describe('opening a store', () => {
 
   it('leaves a directory of a newer format alone', async () => {
     const dataDir = temporaryDirectory();
-    writeFileSync(join(dataDir, 'FORMAT'), '{"cogniverseStore":2}\n');
+    writeFileSync(join(dataDir, 'FORMAT'), '{"cogniverseStore":3}\n');
     const opening = openLocalStore({ dataDir });
     await expect(opening).rejects.toThrow(StoreOpenError);
-    await expect(opening).rejects.toThrow('has format 2; this release knows format 1');
+    await expect(opening).rejects.toThrow('has format 3; this release knows format 2');
     expect(readdirSync(dataDir)).toEqual(['FORMAT']);
     writeFileSync(join(dataDir, 'FORMAT'), 'junk');
     await expect(openLocalStore({ dataDir })).rejects.toThrow('does not name a format version');

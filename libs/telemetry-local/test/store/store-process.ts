@@ -33,6 +33,7 @@ export class StoreProcess {
     child.on('message', ({ id, result }: { id: number; result: IngestResult }) => this.#waiting.get(id)?.(result));
   }
 
+  /** Errors: `Error` with the signal or exit code, if the process ends before its store is open. */
   static async start(
     options: OpenLocalStoreOptions,
     env: Record<string, string> = {},
@@ -46,8 +47,13 @@ export class StoreProcess {
     atEnd(() => {
       child.kill('SIGKILL');
     });
-    await once(child, 'message');
-    return new StoreProcess(child);
+    const started = new StoreProcess(child);
+    const ended = started.exit.then(({ code, signal }) => {
+      throw new Error(`the process ended before its store was open: ${signal ?? code}`);
+    });
+    await Promise.race([once(child, 'message'), ended]);
+    ended.catch(() => undefined); // from here on its end is what tests look for
+    return started;
   }
 
   /** Undefined when the process died before it answered. */

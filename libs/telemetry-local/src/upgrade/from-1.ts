@@ -1,0 +1,47 @@
+/**
+ * From format 1 to 2: annotations have targets of several kinds, and every table of `meta.duckdb` names its tenant.   Control path: [from-1].
+ *
+ * Tables that are new in format 2 need nothing here: whoever owns them makes them when they are missing.
+ */
+import type { UpgradeStep } from './upgrade.js';
+
+/** As format 1 made them: a start that was cut short may have left some out. */
+const TABLES_OF_FORMAT_1 = [
+  `CREATE TABLE IF NOT EXISTS annotations (
+     id VARCHAR PRIMARY KEY, tenant_id VARCHAR, project VARCHAR NOT NULL, span_id VARCHAR NOT NULL, name VARCHAR NOT NULL,
+     identifier VARCHAR NOT NULL, annotator_kind VARCHAR NOT NULL, label VARCHAR, score DOUBLE, explanation VARCHAR,
+     metadata VARCHAR NOT NULL, created_at VARCHAR NOT NULL, updated_at VARCHAR NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS datasets (
+     id VARCHAR NOT NULL, tenant_id VARCHAR, name VARCHAR NOT NULL, description VARCHAR NOT NULL, metadata VARCHAR NOT NULL,
+     created_at VARCHAR NOT NULL, position BIGINT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS dataset_versions (
+     id VARCHAR NOT NULL, dataset_id VARCHAR NOT NULL, number INTEGER NOT NULL, created_at VARCHAR NOT NULL, row_count BIGINT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS dataset_rows (
+     id VARCHAR NOT NULL, dataset_id VARCHAR NOT NULL, version INTEGER NOT NULL, position BIGINT NOT NULL,
+     input VARCHAR NOT NULL, output VARCHAR NOT NULL, metadata VARCHAR NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS experiments (
+     id VARCHAR NOT NULL, tenant_id VARCHAR, name VARCHAR NOT NULL, dataset_id VARCHAR, dataset_version_id VARCHAR,
+     metadata VARCHAR NOT NULL, created_at VARCHAR NOT NULL, position BIGINT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS runs (
+     id VARCHAR NOT NULL, tenant_id VARCHAR, experiment_id VARCHAR NOT NULL, position BIGINT NOT NULL, dataset_example_id VARCHAR,
+     inputs VARCHAR NOT NULL, outputs VARCHAR NOT NULL, metadata VARCHAR NOT NULL, repetition_number INTEGER NOT NULL,
+     trace_id VARCHAR, error VARCHAR, start_time VARCHAR NOT NULL, end_time VARCHAR NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS run_evaluations (
+     run_id VARCHAR NOT NULL, name VARCHAR NOT NULL, annotator_kind VARCHAR NOT NULL, label VARCHAR, score DOUBLE,
+     explanation VARCHAR, error VARCHAR, position BIGINT NOT NULL)`,
+];
+
+export const FROM_1: UpgradeStep = {
+  from: 1,
+  meta: [
+    ...TABLES_OF_FORMAT_1,
+    // Every table names its tenant, so that deletion and export need to know nothing of what the tables mean.
+    'ALTER TABLE dataset_versions ADD COLUMN IF NOT EXISTS tenant_id VARCHAR',
+    'UPDATE dataset_versions SET tenant_id = (SELECT d.tenant_id FROM datasets d WHERE d.id = dataset_id)',
+    'ALTER TABLE dataset_rows ADD COLUMN IF NOT EXISTS tenant_id VARCHAR',
+    'UPDATE dataset_rows SET tenant_id = (SELECT d.tenant_id FROM datasets d WHERE d.id = dataset_id)',
+    'ALTER TABLE run_evaluations ADD COLUMN IF NOT EXISTS tenant_id VARCHAR',
+    'UPDATE run_evaluations SET tenant_id = (SELECT r.tenant_id FROM runs r WHERE r.id = run_id)',
+  ],
+  day: [],
+};
