@@ -3,6 +3,7 @@
  */
 import { httpStatusOfError, TelemetryError } from '@cogniverse/foundation/telemetry';
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import { AccessRefusedError } from './auth/access.js';
 import type { ListenerName, ServerMetrics } from './server-metrics.js';
 
 /** An answer that is not the result: thrown by routes, sent as it is. */
@@ -22,6 +23,9 @@ export function registerErrorAnswers(
   options: { listener: ListenerName; metrics: ServerMetrics },
 ): void {
   app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
+    if (error instanceof AccessRefusedError) {
+      return withRefusalHeaders(reply, error).code(error.statusCode).send({ detail: error.message, code: error.code });
+    }
     if (error instanceof HttpAnswer) return reply.code(error.status).send(error.body);
     if (error instanceof TelemetryError) {
       const status = httpStatusOfError(error);
@@ -44,6 +48,12 @@ export function registerErrorAnswers(
     if (request.is404) await sendNotFound(reply, request.method, request.url);
   });
   app.setNotFoundHandler((request, reply) => sendNotFound(reply, request.method, request.url));
+}
+
+/** The headers of the answer to a request that was not let in. */
+export function withRefusalHeaders(reply: FastifyReply, { statusCode }: AccessRefusedError): FastifyReply {
+  if (statusCode === 401) return reply.header('www-authenticate', 'Bearer');
+  return statusCode === 503 ? reply.header('retry-after', '1') : reply;
 }
 
 function sendNotFound(reply: FastifyReply, method: string, url: string): FastifyReply {

@@ -5,6 +5,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import type { Authenticator } from './auth/authenticator.js';
+import { registerAccess } from './auth/register-access.js';
 import { registerErrorAnswers } from './error-answers.js';
 import type { RequestGuard } from './request-guard.js';
 import type { ListenerName, ServerMetrics } from './server-metrics.js';
@@ -23,6 +25,7 @@ const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' };
 export interface HttpListenerOptions {
   readonly name: ListenerName;
   readonly guard: RequestGuard;
+  readonly authenticator: Authenticator;
   readonly metrics: ServerMetrics;
   readonly limits: ServerLimits;
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
@@ -38,7 +41,7 @@ export class HttpListener {
   constructor(options: HttpListenerOptions) {
     this.#options = options;
     this.#waiting = new WaitingConnections({ maxConnections: options.limits.maxConnections });
-    const { name, metrics, limits } = options;
+    const { name, metrics, limits, authenticator } = options;
     this.app = fastify({
       serverFactory: (handler) => this.#createServer(handler),
       bodyLimit: limits.maxWireBytes,
@@ -51,6 +54,7 @@ export class HttpListener {
     });
     this.server = this.app.server;
     registerErrorAnswers(this.app, { listener: name, metrics });
+    registerAccess(this.app, authenticator);
     // A request that came before the end began is answered after it: its connection would stay open.
     this.app.addHook('onSend', async (_request, reply) => {
       if (this.#closing) reply.header('connection', 'close');

@@ -1,4 +1,11 @@
 /** `@cogniverse/server`: OTLP in, read API out, in front of any `TelemetryStore`. */
+export {
+  type AccessKeyRecord,
+  AccessKeys,
+  type AccessKeysOptions,
+  accessKeyFile,
+  type NewAccessKey,
+} from './auth/access-keys.js';
 export { ServerLedger, type ServerLedgerSnapshot, type TenantCounts } from './server-ledger.js';
 export { createStderrLogger, formatLogLine, type LogFields, type LogLevel, type ServerLogger } from './server-log.js';
 export { parseServerOptions, type ServerOptions, type ServerSettings, serverOptionsSchema } from './server-options.js';

@@ -4,6 +4,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { ConfigurationError } from '@cogniverse/foundation/telemetry';
 import { z } from 'zod';
+import { AccessKeys } from './auth/access-keys.js';
 
 const port = z.int().min(0).max(65_535);
 const millis = z
@@ -34,7 +35,7 @@ const limitsSchema = z.strictObject({
 });
 
 export const serverOptionsSchema = z.strictObject({
-  /** Address to listen on: a loopback name or address. */
+  /** Address to listen on. One that other machines can reach needs access keys. */
   host: z.string().min(1).default('127.0.0.1'),
   /** Main HTTP port: OTLP in, read API, health, metrics. 0 takes any free port. */
   port: port.default(6006),
@@ -44,6 +45,8 @@ export const serverOptionsSchema = z.strictObject({
   grpcPort: port.default(4317),
   /** Names accepted in `Host` and `:authority` beside the loopback names, without port. */
   allowedHosts: z.array(z.string().min(1)).default([]),
+  /** File of access keys, as `accessKeyFile(dataDir)` names it. Once it holds a key, nobody gets in without one. Not given: no keys. */
+  keyFile: z.string().min(1).optional(),
   /** PEM texts; all three listeners then speak TLS 1.2 or newer. */
   tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
   limits: limitsSchema.default(() => limitsSchema.parse({})),
@@ -64,7 +67,7 @@ export function isLoopbackName(name: string): boolean {
 }
 
 /**
- * Checks all options.
+ * Checks all options, and that the key file can be used.
  *
  * Errors: `ConfigurationError` naming field, value and remedy. Key material is never in the text.
  */
@@ -79,14 +82,20 @@ export function parseServerOptions(options: ServerOptions): ServerSettings {
     );
   }
   const settings = parsed.data;
-  if (!isLoopbackName(settings.host)) {
-    throw new ConfigurationError(
-      `Server option "host" (--host) is "${settings.host}", which other machines can reach, and this server has no access keys yet. ` +
-        `Use "127.0.0.1", "localhost" or "::1", and put a proxy that authenticates in front of it for access from elsewhere.`,
-    );
-  }
+  checkKeys(settings);
   if (settings.tls !== undefined) checkTls(settings.tls);
   return settings;
+}
+
+/** Whoever can reach the server has to be told apart. */
+function checkKeys({ host, keyFile }: ServerSettings): void {
+  const keys = keyFile === undefined ? undefined : new AccessKeys({ file: keyFile });
+  keys?.checkMode();
+  if (keys?.hasUsable() === true || isLoopbackName(host)) return;
+  throw new ConfigurationError(
+    `Server option "host" (--host) is "${host}", which other machines can reach, and there is no access key that could be used. ` +
+      'Make one with "cogniverse keys create --data DIR", or use "127.0.0.1", "localhost" or "::1".',
+  );
 }
 
 function checkTls({ cert, key }: { cert: string; key: string }): void {

@@ -3,6 +3,7 @@
  */
 import type { AddressInfo, Server } from 'node:net';
 import { ConfigurationError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { Authenticator } from './auth/authenticator.js';
 import { HttpListener } from './http-listener.js';
 import { IngestService } from './receivers/ingest-service.js';
 import { OtlpGrpcReceiver } from './receivers/otlp-grpc.js';
@@ -47,14 +48,15 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   const metrics = new ServerMetrics({ logger });
   const ledger = new ServerLedger({ maxTenants: limits.maxTenantsInLedger });
   const guard = new RequestGuard({ allowedHosts: settings.allowedHosts });
+  const authenticator = new Authenticator({ keyFile: settings.keyFile, logger });
   const service = new IngestService({ store, ledger, limits, onError: (error) => metrics.reportError('http', error) });
 
-  const main = new HttpListener({ name: 'http', guard, metrics, limits, tls });
+  const main = new HttpListener({ name: 'http', guard, authenticator, metrics, limits, tls });
   await main.app.register(registerOtlpHttp, { service });
   await registerRest(main.app, { store, ledger, metrics, gate: service.gate });
-  const otlpHttp = new HttpListener({ name: 'otlp_http', guard, metrics, limits, tls });
+  const otlpHttp = new HttpListener({ name: 'otlp_http', guard, authenticator, metrics, limits, tls });
   await otlpHttp.app.register(registerOtlpHttp, { service });
-  const grpc = new OtlpGrpcReceiver({ service, guard, metrics, health: () => store.health(), tls });
+  const grpc = new OtlpGrpcReceiver({ service, guard, authenticator, metrics, health: () => store.health(), tls });
   await Promise.all([main.app.ready(), otlpHttp.app.ready()]);
 
   let closed: Promise<void> | undefined;

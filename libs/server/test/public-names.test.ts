@@ -3,7 +3,9 @@ import { expect, it } from 'vitest';
 
 it('shows these names and no others', () => {
   expect(Object.keys(server).sort()).toEqual([
+    'AccessKeys',
     'ServerLedger',
+    'accessKeyFile',
     'createStderrLogger',
     'formatLogLine',
     'parseServerOptions',

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { LogFields, LogLevel, RunningServer, ServerOptions } from '@cogniverse/server';
-import { startServer } from '@cogniverse/server';
+import { AccessKeys, accessKeyFile, startServer } from '@cogniverse/server';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 
 export interface TestServer {
@@ -14,6 +14,8 @@ export interface TestServer {
   readonly logged: { level: LogLevel; event: string; fields: LogFields | undefined }[];
   /** Base URL of the main port. */
   readonly url: string;
+  /** The keys of its data directory: off until one is made. */
+  readonly keys: AccessKeys;
   stop(): Promise<void>;
 }
 
@@ -24,7 +26,9 @@ export async function startTestServer(
   const dataDir = await mkdtemp(join(tmpdir(), 'cogniverse-server-'));
   const store = await openLocalStore({ dataDir });
   const logged: TestServer['logged'] = [];
+  const keyFile = accessKeyFile(dataDir);
   const server = await startServer({
+    keyFile,
     store: options.wrap?.(store) ?? store,
     port: 0,
     otlpPort: 0,
@@ -37,6 +41,7 @@ export async function startTestServer(
     store,
     logged,
     url: server.addresses.http,
+    keys: new AccessKeys({ file: keyFile }),
     async stop() {
       await server.close();
       await store.shutdown();

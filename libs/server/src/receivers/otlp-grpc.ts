@@ -18,12 +18,14 @@ import {
 } from 'node:http2';
 import { encodeExportResponse } from '@cogniverse/foundation/otlp';
 import type { IngestResult, StoreHealth } from '@cogniverse/foundation/telemetry';
+import { type Access, AccessRefusedError } from '../auth/access.js';
+import type { Authenticator } from '../auth/authenticator.js';
 import type { RequestGuard } from '../request-guard.js';
 import type { ServerMetrics } from '../server-metrics.js';
 import { WaitingConnections } from '../waiting-connections.js';
 import { type IngestService, projectNameFromHeader } from './ingest-service.js';
 import { BodyReader, type BodyResult } from './read-body.js';
-import { encodeRpcStatus, RPC_CODE, type RpcStatus } from './rpc-status.js';
+import { encodeRpcStatus, RPC_CODE, type RpcStatus, rpcCodeOfRefusal } from './rpc-status.js';
 
 const EXPORT_PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 const TRACE_SERVICE = 'opentelemetry.proto.collector.trace.v1.TraceService';
@@ -47,6 +49,7 @@ export interface OtlpGrpcOptions {
   readonly service: IngestService;
   readonly health: () => StoreHealth;
   readonly guard: RequestGuard;
+  readonly authenticator: Authenticator;
   readonly metrics: ServerMetrics;
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
 }
@@ -156,7 +159,14 @@ export class OtlpGrpcReceiver {
     const refusal = this.#refusal(headers, path);
     if (refusal !== undefined) return finish(stream, refusal);
     if (path === HEALTH_WATCH_PATH || path === HEALTH_CHECK_PATH) return this.#answerHealth(stream, headers, path);
-    return this.#answerExport(stream, headers);
+    let access: Access;
+    try {
+      access = this.#options.authenticator.check(headers.authorization, 'ingest');
+    } catch (error) {
+      if (!(error instanceof AccessRefusedError)) throw error;
+      return finish(stream, { code: rpcCodeOfRefusal(error), message: error.message });
+    }
+    return this.#answerExport(stream, headers, access);
   }
 
   #refusal(headers: IncomingHttpHeaders, path: string): RpcStatus | undefined {
@@ -178,7 +188,7 @@ export class OtlpGrpcReceiver {
     return undefined;
   }
 
-  async #answerExport(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<number> {
+  async #answerExport(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { tenantId }: Access): Promise<number> {
     const { service } = this.#options;
     const lease = service.gate.open();
     try {
@@ -186,7 +196,7 @@ export class OtlpGrpcReceiver {
       if (read.status === 'no_room') return finishWith(stream, service.refuseForRoom());
       if (read.status !== 'read') return finish(stream, read);
       const projectName = projectNameFromHeader(headers['x-project-name']);
-      const result = await service.ingest({ body: read.body, format: 'protobuf', projectName });
+      const result = await service.ingest({ body: read.body, format: 'protobuf', projectName, tenantId });
       return finishWith(stream, result);
     } finally {
       lease.release();

@@ -6,9 +6,11 @@
 import { encodeExportResponse, encodeExportResponseJson } from '@cogniverse/foundation/otlp';
 import type { IngestResult } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AccessRefusedError } from '../auth/access.js';
+import { withRefusalHeaders } from '../error-answers.js';
 import { type IngestService, projectNameFromHeader } from './ingest-service.js';
 import { readBody } from './read-body.js';
-import { encodeRpcStatus, RPC_CODE, type RpcStatus, rpcStatusJson } from './rpc-status.js';
+import { encodeRpcStatus, RPC_CODE, type RpcStatus, rpcCodeOfRefusal, rpcStatusJson } from './rpc-status.js';
 
 type Format = 'protobuf' | 'json';
 const CONTENT_TYPE = { protobuf: 'application/x-protobuf', json: 'application/json' } as const;
@@ -17,9 +19,18 @@ const CONTENT_TYPE = { protobuf: 'application/x-protobuf', json: 'application/js
 export async function registerOtlpHttp(app: FastifyInstance, options: { service: IngestService }): Promise<void> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.post('/v1/traces', (request, reply) => exportTraces(request, reply, options.service));
+  app.setErrorHandler((error, request, reply) => {
+    if (!(error instanceof AccessRefusedError)) throw error; // the server's own form
+    return sendStatus(withRefusalHeaders(reply, error), formatOf(request) ?? 'json', error.statusCode, {
+      code: rpcCodeOfRefusal(error),
+      message: error.message,
+    });
+  });
+  app.post('/v1/traces', { config: { access: 'ingest' } }, (request, reply) =>
+    exportTraces(request, reply, options.service),
+  );
   for (const signal of ['logs', 'metrics']) {
-    app.post(`/v1/${signal}`, (request, reply) =>
+    app.post(`/v1/${signal}`, { config: { access: 'ingest' } }, (request, reply) =>
       sendStatus(reply, formatOf(request) ?? 'json', 404, {
         code: RPC_CODE.notFound,
         message: `OTLP ${signal} are not taken here, only traces (POST /v1/traces). Switch the ${signal} exporter off or point it elsewhere.`,
@@ -68,7 +79,11 @@ async function exportTraces(
         return sendResult(reply, format, service.refuseForRoom());
       case 'read': {
         const projectName = projectNameFromHeader(request.headers['x-project-name']);
-        return sendResult(reply, format, await service.ingest({ body: read.body, format, projectName }));
+        return sendResult(
+          reply,
+          format,
+          await service.ingest({ body: read.body, format, projectName, tenantId: request.access.tenantId }),
+        );
       }
     }
   } finally {

@@ -4,6 +4,7 @@
  * Source: google/rpc/status.proto, google/rpc/error_details.proto, google/rpc/code.proto.
  */
 import { ProtoWriter } from '@cogniverse/foundation/otlp';
+import type { AccessRefusedError } from '../auth/access.js';
 
 /** Codes of google.rpc.Code, which are gRPC's. */
 export const RPC_CODE = {
@@ -16,6 +17,7 @@ export const RPC_CODE = {
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
+  unauthenticated: 16,
 } as const;
 export type RpcCode = (typeof RPC_CODE)[keyof typeof RPC_CODE];
 
@@ -59,4 +61,9 @@ const RETRY_INFO_TYPE = 'type.googleapis.com/google.rpc.RetryInfo';
 
 function wholeMillis(millis: number): number {
   return Math.max(0, Math.round(millis));
+}
+
+/** Of a request that was not let in. */
+export function rpcCodeOfRefusal({ statusCode }: AccessRefusedError): RpcCode {
+  return { 401: RPC_CODE.unauthenticated, 403: RPC_CODE.permissionDenied, 503: RPC_CODE.unavailable }[statusCode];
 }

@@ -10,13 +10,19 @@ import {
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyRequest } from 'fastify';
+import { allowedTenant } from '../auth/access.js';
 import { HttpAnswer } from '../error-answers.js';
 import type { QueryParameters } from './query-parameters.js';
 
 export const TENANT_HEADER = 'x-cogniverse-tenant';
 export const TENANT_PARAMETER = 'tenant';
 
-/** The tenant that the request names; null, given as an empty value, for spans that name none; undefined when it does not say. */
+/**
+ * The tenant that the request is about: of its key, else what it names; null, given as an empty value, for spans that name none; undefined
+ * when it does not say, and all are meant.
+ *
+ * Errors: `TenantMismatchError` where it names another than its key's; `InvalidQueryError` where it names two.
+ */
 export function chosenTenant(request: FastifyRequest, query: QueryParameters): string | null | undefined {
   const header = request.headers[TENANT_HEADER];
   const parameter = query.single(TENANT_PARAMETER);
@@ -26,7 +32,7 @@ export function chosenTenant(request: FastifyRequest, query: QueryParameters): s
     );
   }
   const tenant = parameter ?? (typeof header === 'string' ? utf8(header) : undefined);
-  return tenant === '' ? null : tenant;
+  return allowedTenant(request.access, tenant === '' ? null : tenant);
 }
 
 /** Errors: `ProjectNotFoundError`; `HttpAnswer` 409 with the tenants that hold the name. */

@@ -38,8 +38,10 @@ const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
 
 export async function registerRest(app: FastifyInstance, context: RestContext): Promise<void> {
   const { store, ledger, metrics, gate } = context;
-  app.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('OK'));
-  app.get('/readyz', async (_request, reply) => {
+  app.get('/healthz', { config: { access: 'open' } }, async (_request, reply) =>
+    reply.type('text/plain; charset=utf-8').send('OK'),
+  );
+  app.get('/readyz', { config: { access: 'open' } }, async (_request, reply) => {
     const { ready, reason } = store.health();
     if (ready) return reply.send({});
     return reply.code(503).header('retry-after', '1').send({ detail: reason });
@@ -47,7 +49,7 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   app.get('/arize_phoenix_version', async (_request, reply) =>
     reply.type('text/plain; charset=utf-8').send(PHOENIX_VERSION),
   );
-  app.get('/metrics', async (_request, reply) =>
+  app.get('/metrics', { config: { access: 'observe' } }, async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.render({ store, ledger, gate })),
   );
   registerProjects(app, store);

@@ -15,6 +15,7 @@ import {
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
+import { AccessRefusedError } from '../../auth/access.js';
 import { ownVersion } from '../../version.js';
 import { OPENAPI_PATH, openApiDocument } from './openapi.js';
 
@@ -43,6 +44,7 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
     });
     // Unlike elsewhere on the server, what the store says of a failure goes to the client, which throws it again.
     scope.setErrorHandler((error: Error & { statusCode?: number; code?: string }, _request, reply) => {
+      if (error instanceof AccessRefusedError) throw error; // answered as elsewhere
       if (error instanceof TelemetryError) {
         const status = httpStatusOfError(error);
         if (status >= 500) onError?.(error);
@@ -62,6 +64,7 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
         method: operation.method,
         url: `${STORE_ROUTE_PREFIX}${operation.path}`,
         bodyLimit,
+        config: { access: operation.reads ? 'observe' : 'operate' },
         handler: async (request, reply) => {
           const query = request.query as object;
           const wire = operation.method === 'GET' ? query : request.body;
