@@ -18,6 +18,7 @@ const BENCHMARKS = {
     'latencies per modality: a record, a reading, memory and error, beside arrays and hdr-histogram-js',
   store: 'the embedded store alone: ingest, acknowledgement, queries meanwhile, restart',
   server: 'ingest of the server, and query latency while it ingests',
+  'store-goals': 'the store and server over five million spans: goals 6 to 9, beside SQLite and Phoenix',
 };
 const list = Object.entries(BENCHMARKS).map(([name, meaning]) => `  ${name.padEnd(16)} ${meaning}\n`);
 const OVERVIEW = `npm run bench [-- NAME [options]]\n\n${list.join('')}\nOptions of one: npm run bench -- NAME --help\n`;
