@@ -88,6 +88,7 @@ const modules = {
     'isoTime',
     'jsonObject',
     'parseTime',
+    'storeOver',
     'toSpanRecord',
     'withSession',
   ],

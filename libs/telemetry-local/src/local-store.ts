@@ -8,14 +8,18 @@ import {
   BackendUnavailableError,
   type IngestRequest,
   type IngestResult,
+  type StoreCallName,
   type StoreHealth,
   StoreOpenError,
+  type StoreOperation,
+  type StoreTransport,
+  storeOver,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { DataDirectory } from './data-directory.js';
 import { type LocalStoreConfig, type LocalStoreOptions, parseLocalStoreOptions } from './options.js';
 import { StoreLock } from './store-lock.js';
-import { errorFromMessage, type FromWorker, type StoreMethod, type ToWorker, type WorkerData } from './store-port.js';
+import { errorFromMessage, type FromWorker, type ToWorker, type WorkerData } from './store-port.js';
 
 export interface OpenLocalStoreOptions extends LocalStoreOptions {
   /** Takes lines that an operator should see: what was set aside at start, a disk that cannot be written to. Default: standard error. */
@@ -46,7 +50,7 @@ function reportToStandardError(line: string): void {
   process.stderr.write(`cogniverse store: ${line}\n`);
 }
 
-class LocalStore implements TelemetryStore {
+class LocalStore implements StoreTransport {
   readonly #config: LocalStoreConfig;
   readonly #lock: StoreLock;
   readonly #report: (line: string) => void;
@@ -242,35 +246,14 @@ class LocalStore implements TelemetryStore {
     });
   }
 
-  #call<M extends StoreMethod>(method: M, ...args: Parameters<TelemetryStore[M]>): ReturnType<TelemetryStore[M]> {
+  call<Request, Result>(
+    name: StoreCallName,
+    _operation: StoreOperation<Request, Result>,
+    request: Request,
+  ): Promise<Result> {
     if (this.#shutdown !== undefined) this.#ended ??= 'the store is shut down';
-    return this.#request((id) => ({ type: 'call', id, method, args })) as ReturnType<TelemetryStore[M]>;
+    return this.#request((id) => ({ type: 'call', id, name, request })) as Promise<Result>;
   }
-
-  listTenants: TelemetryStore['listTenants'] = () => this.#call('listTenants');
-  listProjects: TelemetryStore['listProjects'] = (query) => this.#call('listProjects', query);
-  getProjectById: TelemetryStore['getProjectById'] = (id) => this.#call('getProjectById', id);
-  querySpans: TelemetryStore['querySpans'] = (query) => this.#call('querySpans', query);
-  queryTraces: TelemetryStore['queryTraces'] = (query) => this.#call('queryTraces', query);
-  getStatistics: TelemetryStore['getStatistics'] = (query) => this.#call('getStatistics', query);
-  getMetrics: TelemetryStore['getMetrics'] = (query) => this.#call('getMetrics', query);
-  addAnnotations: TelemetryStore['addAnnotations'] = (project, annotations) =>
-    this.#call('addAnnotations', project, annotations);
-  getAnnotations: TelemetryStore['getAnnotations'] = (query) => this.#call('getAnnotations', query);
-  createDataset: TelemetryStore['createDataset'] = (tenantId, dataset) =>
-    this.#call('createDataset', tenantId, dataset);
-  appendToDataset: TelemetryStore['appendToDataset'] = (tenantId, name, rows) =>
-    this.#call('appendToDataset', tenantId, name, rows);
-  listDatasets: TelemetryStore['listDatasets'] = (tenantId) => this.#call('listDatasets', tenantId);
-  getDatasetRows: TelemetryStore['getDatasetRows'] = (tenantId, name) => this.#call('getDatasetRows', tenantId, name);
-  createExperiment: TelemetryStore['createExperiment'] = (tenantId, experiment) =>
-    this.#call('createExperiment', tenantId, experiment);
-  listExperiments: TelemetryStore['listExperiments'] = (tenantId) => this.#call('listExperiments', tenantId);
-  logRun: TelemetryStore['logRun'] = (tenantId, experimentId, run) => this.#call('logRun', tenantId, experimentId, run);
-  logRunEvaluation: TelemetryStore['logRunEvaluation'] = (tenantId, runId, evaluation) =>
-    this.#call('logRunEvaluation', tenantId, runId, evaluation);
-  getRuns: TelemetryStore['getRuns'] = (tenantId, experimentId) => this.#call('getRuns', tenantId, experimentId);
-  figures: TelemetryStore['figures'] = () => this.#call('figures');
 
   health(): StoreHealth {
     return this.#health;
@@ -325,7 +308,7 @@ export async function openLocalStore(options: OpenLocalStoreOptions): Promise<Te
       { cause: error },
     );
   }
-  return store;
+  return storeOver(store);
 }
 
 function describe(error: Error): string {

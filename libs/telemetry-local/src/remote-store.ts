@@ -10,39 +10,21 @@ import {
   type OtlpTraces,
 } from '@cogniverse/foundation/otlp';
 import {
-  type Annotation,
   BackendUnavailableError,
   ConfigurationError,
-  type DatasetRecord,
-  type DatasetRow,
   decodeStoreResult,
-  type ExperimentRecord,
-  type ExperimentRunRecord,
   encodeStoreRequest,
   errorOfCode,
   type IngestRequest,
   type IngestResult,
   InvalidQueryError,
-  type MetricPoint,
-  type NewAnnotation,
-  type NewDatasetRow,
-  type NewExperimentRun,
-  type Page,
-  type ProjectRecord,
-  type ProjectRef,
-  type ProjectStatistics,
-  STORE_OPERATIONS,
   STORE_ROUTE_PREFIX,
-  type StoredSpan,
-  type StoreFigures,
+  type StoreCallName,
   type StoreHealth,
-  type StoreMetricQuery,
   type StoreOperation,
-  type StoreSpanQuery,
-  type StoreTraceQuery,
+  type StoreTransport,
+  storeOver,
   type TelemetryStore,
-  type TenantSummary,
-  type TraceRecord,
 } from '@cogniverse/foundation/telemetry';
 import { z } from 'zod';
 
@@ -74,7 +56,7 @@ export function openRemoteStore(options: RemoteStoreOptions): TelemetryStore {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new ConfigurationError(`The remote store cannot be opened. ${faults.join('; ')}.`, { cause: parsed.error });
   }
-  return new RemoteStore(parsed.data);
+  return storeOver(new RemoteStore(parsed.data));
 }
 
 /** The base URL of a server, without a slash at its end. Errors: `ConfigurationError`. */
@@ -99,7 +81,7 @@ interface Attempt {
   readonly body: Uint8Array;
 }
 
-class RemoteStore implements TelemetryStore {
+class RemoteStore implements StoreTransport {
   readonly #endpoint: string;
   readonly #options: z.output<typeof remoteStoreSchema>;
   readonly #fetch: typeof fetch;
@@ -163,93 +145,6 @@ class RemoteStore implements TelemetryStore {
     return { status: 'invalid', code: 'malformed', message };
   }
 
-  listTenants(): Promise<TenantSummary[]> {
-    return this.#call(STORE_OPERATIONS.listTenants, {});
-  }
-
-  listProjects(query: Parameters<TelemetryStore['listProjects']>[0] = {}): Promise<ProjectRecord[]> {
-    return this.#call(STORE_OPERATIONS.listProjects, { tenant: query.tenantId, name: query.name });
-  }
-
-  getProjectById(id: string): Promise<ProjectRecord | undefined> {
-    return this.#call(STORE_OPERATIONS.getProjectById, { id });
-  }
-
-  querySpans(query: StoreSpanQuery): Promise<Page<StoredSpan>> {
-    return this.#call(STORE_OPERATIONS.querySpans, query);
-  }
-
-  queryTraces(query: StoreTraceQuery): Promise<Page<TraceRecord>> {
-    return this.#call(STORE_OPERATIONS.queryTraces, query);
-  }
-
-  getStatistics(query: Parameters<TelemetryStore['getStatistics']>[0]): Promise<ProjectStatistics[]> {
-    const { tenantId, ...range } = query;
-    return this.#call(STORE_OPERATIONS.getStatistics, { tenant: tenantId, ...range });
-  }
-
-  getMetrics(query: StoreMetricQuery): Promise<MetricPoint[]> {
-    return this.#call(STORE_OPERATIONS.getMetrics, query);
-  }
-
-  addAnnotations(project: ProjectRef, annotations: readonly NewAnnotation[]): Promise<string[]> {
-    return this.#call(STORE_OPERATIONS.addAnnotations, { project, annotations });
-  }
-
-  getAnnotations(query: Parameters<TelemetryStore['getAnnotations']>[0]): Promise<Annotation[]> {
-    return this.#call(STORE_OPERATIONS.getAnnotations, query);
-  }
-
-  createDataset(
-    tenant: string | null,
-    dataset: Parameters<TelemetryStore['createDataset']>[1],
-  ): Promise<DatasetRecord> {
-    return this.#call(STORE_OPERATIONS.createDataset, { tenant, ...dataset });
-  }
-
-  appendToDataset(tenant: string | null, name: string, rows: readonly NewDatasetRow[]): Promise<DatasetRecord> {
-    return this.#call(STORE_OPERATIONS.appendToDataset, { tenant, name, rows });
-  }
-
-  listDatasets(tenant: string | null): Promise<DatasetRecord[]> {
-    return this.#call(STORE_OPERATIONS.listDatasets, { tenant });
-  }
-
-  getDatasetRows(tenant: string | null, name: string): Promise<DatasetRow[]> {
-    return this.#call(STORE_OPERATIONS.getDatasetRows, { tenant, name });
-  }
-
-  createExperiment(
-    tenant: string | null,
-    experiment: Parameters<TelemetryStore['createExperiment']>[1],
-  ): Promise<ExperimentRecord> {
-    return this.#call(STORE_OPERATIONS.createExperiment, { tenant, ...experiment });
-  }
-
-  listExperiments(tenant: string | null): Promise<ExperimentRecord[]> {
-    return this.#call(STORE_OPERATIONS.listExperiments, { tenant });
-  }
-
-  logRun(tenant: string | null, experimentId: string, run: NewExperimentRun): Promise<ExperimentRunRecord> {
-    return this.#call(STORE_OPERATIONS.logRun, { tenant, experimentId, run });
-  }
-
-  async logRunEvaluation(
-    tenant: string | null,
-    runId: string,
-    evaluation: Parameters<TelemetryStore['logRunEvaluation']>[2],
-  ): Promise<void> {
-    await this.#call(STORE_OPERATIONS.logRunEvaluation, { tenant, runId, evaluation });
-  }
-
-  getRuns(tenant: string | null, experimentId: string): Promise<ExperimentRunRecord[]> {
-    return this.#call(STORE_OPERATIONS.getRuns, { tenant, experimentId });
-  }
-
-  figures(): Promise<StoreFigures> {
-    return this.#call(STORE_OPERATIONS.figures, {});
-  }
-
   /** What the last call found. */
   health(): StoreHealth {
     return this.#health;
@@ -262,7 +157,11 @@ class RemoteStore implements TelemetryStore {
     this.#health = { ready: false, reason: 'The store was shut down.' };
   }
 
-  async #call<Request, Result>(operation: StoreOperation<Request, Result>, request: Request): Promise<Result> {
+  async call<Request, Result>(
+    _name: StoreCallName,
+    operation: StoreOperation<Request, Result>,
+    request: Request,
+  ): Promise<Result> {
     const wire = encodeStoreRequest(operation, request);
     let url = `${this.#endpoint}${STORE_ROUTE_PREFIX}${operation.path}`;
     let body: Uint8Array | undefined;

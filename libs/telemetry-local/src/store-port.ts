@@ -5,16 +5,19 @@
  * they say and are made anew on the other side.
  */
 
-import type { IngestRequest, IngestResult, StoreHealth, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import type {
+  IngestRequest,
+  IngestResult,
+  StoreCallName,
+  StoreCalls,
+  StoreHealth,
+} from '@cogniverse/foundation/telemetry';
 import * as telemetry from '@cogniverse/foundation/telemetry';
 import type { LocalStoreConfig } from './options.js';
 
-/** Methods that are answered by the worker's table of handlers. */
-export type StoreMethod = Exclude<keyof TelemetryStore, 'ingest' | 'health' | 'shutdown'>;
-
-/** A handler gets the arguments of the method as they were given. */
+/** What answers each call. */
 export type StoreHandlers = {
-  readonly [M in StoreMethod]: (...args: Parameters<TelemetryStore[M]>) => ReturnType<TelemetryStore[M]>;
+  readonly [M in StoreCallName]: (request: NonNullable<Parameters<StoreCalls[M]>[0]>) => ReturnType<StoreCalls[M]>;
 };
 
 export interface WorkerData {
@@ -25,7 +28,7 @@ export interface WorkerData {
 
 export type ToWorker =
   | { readonly type: 'ingest'; readonly id: number; readonly request: IngestRequest }
-  | { readonly type: 'call'; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
+  | { readonly type: 'call'; readonly id: number; readonly name: StoreCallName; readonly request: unknown }
   | { readonly type: 'shutdown'; readonly id: number }
   /** The process exits: stop what runs, begin nothing. */
   | { readonly type: 'halt' };

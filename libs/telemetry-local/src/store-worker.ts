@@ -27,7 +27,7 @@ interface WaitingRequest {
 class StoreWorker {
   readonly #port: MessagePort;
   readonly #engine: StoreEngine;
-  readonly #handlers: ReadonlyMap<string, (...args: never[]) => Promise<unknown>>;
+  readonly #handlers: ReadonlyMap<string, (request: never) => Promise<unknown>>;
   readonly #closeMeta: () => Promise<void>;
   #waiting: WaitingRequest[] = [];
   /** Groups and ticks, one after another. */
@@ -70,7 +70,7 @@ class StoreWorker {
         }
         return;
       case 'call': {
-        const call = this.#call(message.id, message.method, message.args as never[]);
+        const call = this.#call(message.id, message.name, message.request);
         this.#calls.add(call);
         call.finally(() => this.#calls.delete(call));
         return;
@@ -141,11 +141,11 @@ class StoreWorker {
     }
   }
 
-  async #call(id: number, method: string, args: never[]): Promise<void> {
+  async #call(id: number, name: string, request: unknown): Promise<void> {
     try {
-      const handler = this.#handlers.get(method);
-      if (handler === undefined) throw new InvalidQueryError(`This store has no operation "${method}".`);
-      this.#send({ type: 'result', id, value: await handler(...args) });
+      const handler = this.#handlers.get(name);
+      if (handler === undefined) throw new InvalidQueryError(`This store has no operation "${name}".`);
+      this.#send({ type: 'result', id, value: await handler(request as never) });
     } catch (error) {
       this.#send({ type: 'error', id, error: errorToMessage(error) });
     }
@@ -183,7 +183,7 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
       queryTraces: (query) => queryTraces(engine, query),
       listTenants: () => listTenants(engine),
       listProjects: (query) => listProjects(engine, query),
-      getProjectById: (id) => getProjectById(engine, id),
+      getProjectById: ({ id }) => getProjectById(engine, id),
       getStatistics: (query) => getStatistics(engine, query),
       figures: async () => engine.figures(),
       ...meta.handlers,

@@ -10,7 +10,7 @@ import { InvalidQueryError, SpanNotFoundError, TelemetryError, TenantMismatchErr
 import type { FencedLogger } from './export/pipeline-logger.js';
 import type { TelemetryProvider } from './providers/provider.js';
 import type { NewAnnotation, SpanRecord } from './providers/records.js';
-import { checkInput, PROVIDER_INPUTS } from './providers/store-wire.js';
+import { checkInput, PROVIDER_INPUTS } from './providers/store-wire/index.js';
 import { Span } from './span.js';
 
 const FLUSH_MILLIS = 10_000;

@@ -68,6 +68,7 @@ it('has these public names', () => {
     'recordPipelineMetrics',
     'registry',
     'searchSpan',
+    'storeOver',
     'toSpanRecord',
     'traced',
     'withEnvironment',

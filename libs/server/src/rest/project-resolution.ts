@@ -43,7 +43,7 @@ export async function resolveProject(
 ): Promise<ProjectRecord> {
   const { project: identifier } = request.params as { project: string };
   const tenantId = chosenTenant(request, query);
-  const byId = await store.getProjectById(identifier);
+  const byId = await store.getProjectById({ id: identifier });
   if (byId !== undefined && (tenantId === undefined || byId.tenantId === tenantId)) return byId;
   const named = byId === undefined ? await store.listProjects({ name: identifier, tenantId }) : [];
   if (named.length === 1) return named[0]!;

@@ -14,7 +14,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { type MetaDatabase, type MetaSchema, OF_TENANT } from './meta-database.js';
 import { appendText, jsonText, requiredName } from './meta-fields.js';
 
-type DatasetInput = Parameters<TelemetryStore['createDataset']>[1];
+type DatasetInput = Omit<Parameters<TelemetryStore['createDataset']>[0], 'tenantId'>;
 
 export const DATASET_SCHEMA: MetaSchema = {
   sql: `

@@ -19,8 +19,8 @@ import type { Datasets } from './datasets.js';
 import { type MetaDatabase, type MetaSchema, OF_TENANT } from './meta-database.js';
 import { annotatorKindOf, finiteScore, jsonText, requiredName } from './meta-fields.js';
 
-type ExperimentInput = Parameters<TelemetryStore['createExperiment']>[1];
-type RunEvaluation = Parameters<TelemetryStore['logRunEvaluation']>[2];
+type ExperimentInput = Omit<Parameters<TelemetryStore['createExperiment']>[0], 'tenantId'>;
+type RunEvaluation = Parameters<TelemetryStore['logRunEvaluation']>[0]['evaluation'];
 
 export const EXPERIMENT_SCHEMA: MetaSchema = {
   sql: `

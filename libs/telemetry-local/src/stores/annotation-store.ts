@@ -26,9 +26,10 @@ export class LocalAnnotationStore implements AnnotationStore {
   async addAnnotation(annotation: NewAnnotation & { project?: string | undefined }): Promise<string> {
     checkInput(PROVIDER_INPUTS.annotation, annotation);
     const { project, metadata, ...rest } = annotation;
-    const ids = await this.#projects.store.addAnnotations(await this.#projects.resolve(project), [
-      { ...rest, metadata: metadata === undefined ? undefined : jsonObject(metadata, 'metadata') },
-    ]);
+    const ids = await this.#projects.store.addAnnotations({
+      project: await this.#projects.resolve(project),
+      annotations: [{ ...rest, metadata: metadata === undefined ? undefined : jsonObject(metadata, 'metadata') }],
+    });
     return ids[0]!;
   }
 
@@ -71,9 +72,9 @@ export class LocalAnnotationStore implements AnnotationStore {
   }): Promise<void> {
     checkInput(PROVIDER_INPUTS.evaluations, options);
     const { evalName, evaluations, project, annotatorKind = 'LLM' } = options;
-    await this.#projects.store.addAnnotations(
-      await this.#projects.resolve(project),
-      evaluations.map(({ spanId, score, label, explanation }) => ({
+    await this.#projects.store.addAnnotations({
+      project: await this.#projects.resolve(project),
+      annotations: evaluations.map(({ spanId, score, label, explanation }) => ({
         spanId,
         name: evalName,
         annotatorKind,
@@ -81,6 +82,6 @@ export class LocalAnnotationStore implements AnnotationStore {
         label,
         explanation,
       })),
-    );
+    });
   }
 }

@@ -23,7 +23,8 @@ export class LocalDatasetStore implements DatasetStore {
   async createDataset(options: Parameters<DatasetStore['createDataset']>[0]): Promise<string> {
     checkInput(PROVIDER_INPUTS.dataset, options);
     const { name, rows, description, metadata } = options;
-    const created = await this.#store.createDataset(this.#tenantId, {
+    const created = await this.#store.createDataset({
+      tenantId: this.#tenantId,
       name,
       rows: rows.map(asJson),
       description,
@@ -33,7 +34,7 @@ export class LocalDatasetStore implements DatasetStore {
   }
 
   async getDataset(name: string): Promise<DatasetRow[]> {
-    return this.#store.getDatasetRows(this.#tenantId, name);
+    return this.#store.getDatasetRows({ tenantId: this.#tenantId, name });
   }
 
   async getDatasetInfo(name: string): Promise<DatasetRecord> {
@@ -45,12 +46,12 @@ export class LocalDatasetStore implements DatasetStore {
   }
 
   async listDatasets(): Promise<DatasetRecord[]> {
-    return this.#store.listDatasets(this.#tenantId);
+    return this.#store.listDatasets({ tenantId: this.#tenantId });
   }
 
   async appendToDataset(name: string, rows: readonly NewDatasetRow[]): Promise<void> {
     checkInput(PROVIDER_INPUTS.datasetRows, { rows });
-    await this.#store.appendToDataset(this.#tenantId, name, rows.map(asJson));
+    await this.#store.appendToDataset({ tenantId: this.#tenantId, name, rows: rows.map(asJson) });
   }
 }
 

@@ -24,7 +24,8 @@ export class LocalExperimentStore implements ExperimentStore {
   async createExperiment(options: Parameters<ExperimentStore['createExperiment']>[0]): Promise<string> {
     checkInput(PROVIDER_INPUTS.experiment, options);
     const { name, datasetName, metadata } = options;
-    const created = await this.#store.createExperiment(this.#tenantId, {
+    const created = await this.#store.createExperiment({
+      tenantId: this.#tenantId,
       name,
       datasetName,
       metadata: metadata === undefined ? undefined : jsonObject(metadata, 'metadata'),
@@ -35,27 +36,33 @@ export class LocalExperimentStore implements ExperimentStore {
   async logRun(experimentId: string, run: NewExperimentRun): Promise<string> {
     checkInput(PROVIDER_INPUTS.run, run);
     const { metadata } = run;
-    const logged = await this.#store.logRun(this.#tenantId, experimentId, {
-      ...run,
-      inputs: jsonObject(run.inputs, 'inputs'),
-      outputs: jsonObject(run.outputs, 'outputs'),
-      metadata: metadata === undefined ? undefined : jsonObject(metadata, 'metadata'),
+    const logged = await this.#store.logRun({
+      tenantId: this.#tenantId,
+      experimentId,
+      run: {
+        ...run,
+        inputs: jsonObject(run.inputs, 'inputs'),
+        outputs: jsonObject(run.outputs, 'outputs'),
+        metadata: metadata === undefined ? undefined : jsonObject(metadata, 'metadata'),
+      },
     });
     return logged.id;
   }
 
   async logEvaluation(runId: string, evaluation: Parameters<ExperimentStore['logEvaluation']>[1]): Promise<void> {
     checkInput(PROVIDER_INPUTS.runEvaluation, evaluation);
-    await this.#store.logRunEvaluation(this.#tenantId, runId, evaluation);
+    await this.#store.logRunEvaluation({ tenantId: this.#tenantId, runId, evaluation });
   }
 
   /** Errors: `DatasetNotFoundError` if one is named that the tenant does not have. */
   async listExperiments(options: { datasetName?: string | undefined } = {}): Promise<ExperimentRecord[]> {
     checkInput(PROVIDER_INPUTS.experimentQuery, options);
     const { datasetName } = options;
-    const experiments = await this.#store.listExperiments(this.#tenantId);
+    const experiments = await this.#store.listExperiments({ tenantId: this.#tenantId });
     if (datasetName === undefined) return experiments;
-    const dataset = (await this.#store.listDatasets(this.#tenantId)).find(({ name }) => name === datasetName);
+    const dataset = (await this.#store.listDatasets({ tenantId: this.#tenantId })).find(
+      ({ name }) => name === datasetName,
+    );
     if (dataset === undefined) {
       throw new DatasetNotFoundError(
         `Tenant "${this.#tenantId}" has no data set named "${datasetName}". Create it first.`,
@@ -73,6 +80,6 @@ export class LocalExperimentStore implements ExperimentStore {
   }
 
   async getRuns(experimentId: string): Promise<ExperimentRunRecord[]> {
-    return this.#store.getRuns(this.#tenantId, experimentId);
+    return this.#store.getRuns({ tenantId: this.#tenantId, experimentId });
   }
 }

@@ -71,16 +71,17 @@ it('kill -9 loses nothing that was answered', async () => {
       for (const [spanId, score] of scores) expect(stored.get(spanId) ?? -1).toBeGreaterThanOrEqual(score);
 
       for (const { row } of answered) if (row) rows.push(row);
-      const inputs = (await store.getDatasetRows('acme', 'd')).map(({ input }) =>
+      const inputs = (await store.getDatasetRows({ tenantId: 'acme', name: 'd' })).map(({ input }) =>
         JSON.stringify([input['round'], input['n']]),
       );
       expect(new Set(inputs).size).toBe(inputs.length);
       for (const row of rows) expect(inputs).toContain(JSON.stringify(row));
-      expect((await store.listDatasets('acme'))[0]?.exampleCount).toBe(inputs.length);
+      expect((await store.listDatasets({ tenantId: 'acme' }))[0]?.exampleCount).toBe(inputs.length);
 
       const runs = answered.flatMap(({ run }) => (run === undefined ? [] : [run]));
       const experiment = runs[0]?.[0];
-      const logged = experiment === undefined ? [] : await store.getRuns('acme', experiment);
+      const logged =
+        experiment === undefined ? [] : await store.getRuns({ tenantId: 'acme', experimentId: experiment });
       for (const [, id, n] of runs) {
         const found = logged.find((one) => one.id === id);
         expect(found).toMatchObject({ inputs: { n }, evaluations: [{ name: 'exact', score: n }] });

@@ -313,12 +313,19 @@ it('answers every read as the store behind the server does', async () => {
     expect(result).toMatchObject({ status: 'stored', acceptedSpans: 1, rejectedSpans: 0 });
   }
   const ref = { tenantId: 'acme', name: 'search' };
-  await remote.addAnnotations(ref, [{ spanId: one.spanId, name: 'n', score: 0.1, metadata: { k: [null] } }]);
-  const dataset = await remote.createDataset('acme', { name: 'd', rows: [{ input: { q: 1 } }] });
-  await remote.appendToDataset('acme', 'd', [{ input: { q: 2 } }]);
-  const experiment = await remote.createExperiment('acme', { name: 'e', datasetName: 'd' });
-  const run = await remote.logRun('acme', experiment.id, { inputs: {}, outputs: {}, startTime: new Date(0) });
-  await remote.logRunEvaluation('acme', run.id, { name: 'x', score: 1 });
+  await remote.addAnnotations({
+    project: ref,
+    annotations: [{ spanId: one.spanId, name: 'n', score: 0.1, metadata: { k: [null] } }],
+  });
+  const dataset = await remote.createDataset({ tenantId: 'acme', name: 'd', rows: [{ input: { q: 1 } }] });
+  await remote.appendToDataset({ tenantId: 'acme', name: 'd', rows: [{ input: { q: 2 } }] });
+  const experiment = await remote.createExperiment({ tenantId: 'acme', name: 'e', datasetName: 'd' });
+  const run = await remote.logRun({
+    tenantId: 'acme',
+    experimentId: experiment.id,
+    run: { inputs: {}, outputs: {}, startTime: new Date(0) },
+  });
+  await remote.logRunEvaluation({ tenantId: 'acme', runId: run.id, evaluation: { name: 'x', score: 1 } });
   const range = { startTime: new Date(0), endTime: one.endTimeUnixNano };
   const [{ id }] = (await store.listProjects(ref)) as [ProjectRecord];
   const reads: ((from: TelemetryStore) => Promise<unknown>)[] = [
@@ -326,8 +333,8 @@ it('answers every read as the store behind the server does', async () => {
     (from) => from.listProjects(),
     (from) => from.listProjects({ tenantId: null }),
     (from) => from.listProjects(ref),
-    (from) => from.getProjectById(id),
-    (from) => from.getProjectById('unknown'),
+    (from) => from.getProjectById({ id }),
+    (from) => from.getProjectById({ id: 'unknown' }),
     (from) => from.getStatistics({}),
     (from) => from.getStatistics({ tenantId: 'acme', ...range }),
     (from) => from.getStatistics({ tenantId: 'nobody' }),
@@ -342,10 +349,10 @@ it('answers every read as the store behind the server does', async () => {
         prices: { my_model: { promptPerMillionTokens: 0.1, completionPerMillionTokens: 0 } },
       }),
     (from) => from.getAnnotations({ project: ref, spanIds: [one.spanId] }),
-    (from) => from.listDatasets('acme'),
-    (from) => from.getDatasetRows('acme', dataset.name),
-    (from) => from.listExperiments('acme'),
-    (from) => from.getRuns('acme', experiment.id),
+    (from) => from.listDatasets({ tenantId: 'acme' }),
+    (from) => from.getDatasetRows({ tenantId: 'acme', name: dataset.name }),
+    (from) => from.listExperiments({ tenantId: 'acme' }),
+    (from) => from.getRuns({ tenantId: 'acme', experimentId: experiment.id }),
   ];
   for (const read of reads) {
     const expected = await read(store);
@@ -379,7 +386,9 @@ describe('without an answer', () => {
     );
     const remote = openRemoteStore({ endpoint, retryDelayMillis: 0 });
     expect(await remote.listTenants()).toEqual([]);
-    await expect(remote.createDataset('acme', { name: 'd', rows: [] })).rejects.toBeInstanceOf(BackendUnavailableError);
+    await expect(remote.createDataset({ tenantId: 'acme', name: 'd', rows: [] })).rejects.toBeInstanceOf(
+      BackendUnavailableError,
+    );
     expect(seen).toEqual(['GET /v1/cogniverse/tenants', 'GET /v1/cogniverse/tenants', 'POST /v1/cogniverse/datasets']);
   });
 

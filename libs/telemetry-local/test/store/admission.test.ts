@@ -73,10 +73,10 @@ describe('a span belongs', () => {
       expect(found.map((item) => [item.project, item.span.name])).toEqual([[ref, String(n)]]);
       const [listed] = await store.listProjects(ref);
       expect(listed).toMatchObject({ ...ref, spanCount: 1, traceCount: 1 });
-      expect(await store.getProjectById(listed!.id)).toEqual(listed);
+      expect(await store.getProjectById({ id: listed!.id })).toEqual(listed);
     }
-    expect(await store.getProjectById('0'.repeat(32))).toBeUndefined();
-    expect(await store.getProjectById("' OR true")).toBeUndefined();
+    expect(await store.getProjectById({ id: '0'.repeat(32) })).toBeUndefined();
+    expect(await store.getProjectById({ id: "' OR true" })).toBeUndefined();
   });
 });
 

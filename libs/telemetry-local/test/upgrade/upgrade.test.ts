@@ -38,13 +38,13 @@ async function expectEverything(store: TelemetryStore, content: FixtureContent):
   }
   expect(content.datasets.length).toBeGreaterThan(0);
   for (const { tenantId, rows, ...dataset } of content.datasets) {
-    expect(await store.listDatasets(tenantId)).toEqual([expect.objectContaining(dataset)]);
-    expect(await store.getDatasetRows(tenantId, dataset.name)).toMatchObject(rows);
+    expect(await store.listDatasets({ tenantId })).toEqual([expect.objectContaining(dataset)]);
+    expect(await store.getDatasetRows({ tenantId, name: dataset.name })).toMatchObject(rows);
   }
   expect(content.experiments.length).toBeGreaterThan(0);
   for (const { tenantId, runs, ...experiment } of content.experiments) {
-    expect(await store.listExperiments(tenantId)).toEqual([expect.objectContaining(experiment)]);
-    expect(await store.getRuns(tenantId, experiment.id)).toMatchObject(runs);
+    expect(await store.listExperiments({ tenantId })).toEqual([expect.objectContaining(experiment)]);
+    expect(await store.getRuns({ tenantId, experimentId: experiment.id })).toMatchObject(runs);
   }
 }
 
@@ -93,14 +93,17 @@ describe.each(FORMATS)('a directory of format %i', (format) => {
     const project = { tenantId: first!.tenantId, name: 'search' };
     await store.ingest(request(spans(500, 5)));
     const spanId = spans(500, 1)[0]!.spanId;
-    await store.addAnnotations(project, [{ spanId, name: 'relevance', score: 1 }]);
+    await store.addAnnotations({ project, annotations: [{ spanId, name: 'relevance', score: 1 }] });
     expect(await store.getAnnotations({ project, spanIds: [spanId] })).toHaveLength(1);
-    await store.appendToDataset(first!.tenantId, first!.name, [{ input: { q: 'four' } }]);
-    expect(await store.getDatasetRows(first!.tenantId, first!.name)).toHaveLength(first!.rows.length + 1);
-    const experiment = await store.createExperiment(first!.tenantId, { name: 'new', datasetName: first!.name });
-    const run = await store.logRun(first!.tenantId, experiment.id, { inputs: {}, outputs: {} });
-    await store.logRunEvaluation(first!.tenantId, run.id, { name: 'exact', score: 1 });
-    expect(await store.getRuns(first!.tenantId, experiment.id)).toMatchObject([{ evaluations: [{ name: 'exact' }] }]);
+    const { tenantId, name } = first!;
+    await store.appendToDataset({ tenantId, name, rows: [{ input: { q: 'four' } }] });
+    expect(await store.getDatasetRows({ tenantId, name })).toHaveLength(first!.rows.length + 1);
+    const experiment = await store.createExperiment({ tenantId, name: 'new', datasetName: name });
+    const run = await store.logRun({ tenantId, experimentId: experiment.id, run: { inputs: {}, outputs: {} } });
+    await store.logRunEvaluation({ tenantId, runId: run.id, evaluation: { name: 'exact', score: 1 } });
+    expect(await store.getRuns({ tenantId, experimentId: experiment.id })).toMatchObject([
+      { evaluations: [{ name: 'exact' }] },
+    ]);
   });
 
   it('has the tables and columns of a new one afterwards', async () => {
@@ -149,7 +152,7 @@ describe.each(FORMATS)('a directory of format %i', (format) => {
       /meta\.duckdb is passed over.*\n(.*\n)*.*meta\.duckdb cannot be read and was set aside/,
     );
     expect(formatOf(dataDir)).toBe(FORMAT_VERSION);
-    expect(await store.listDatasets('acme')).toEqual([]);
+    expect(await store.listDatasets({ tenantId: 'acme' })).toEqual([]);
   });
 });
 

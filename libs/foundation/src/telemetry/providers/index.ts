@@ -38,6 +38,18 @@ export type {
 } from './records.js';
 export { withSession } from './session.js';
 export { toSpanRecord } from './span-record.js';
+export type { AnnotationCalls } from './store/annotation-calls.js';
+export type { DatasetCalls } from './store/dataset-calls.js';
+export type { ExperimentCalls } from './store/experiment-calls.js';
+export type { IngestRequest, IngestResult, StoreFigures, StoreHealth, TenantIngestCounts } from './store/ingest.js';
+export type {
+  ProjectStatistics,
+  SpanCalls,
+  StoreMetricQuery,
+  StoreSpanQuery,
+  StoreTraceQuery,
+} from './store/span-calls.js';
+export type { StoreCalls, TelemetryStore } from './store/telemetry-store.js';
 export { errorOfCode, httpStatusOfError, STORE_ERROR_STATUSES } from './store-errors.js';
 export {
   checkInput,
@@ -48,20 +60,11 @@ export {
   PROVIDER_INPUTS,
   STORE_OPERATIONS,
   STORE_ROUTE_PREFIX,
+  type StoreCallName,
   type StoreOperation,
-} from './store-wire.js';
-export type {
-  IngestRequest,
-  IngestResult,
-  ProjectStatistics,
-  StoreFigures,
-  StoreHealth,
-  StoreMetricQuery,
-  StoreSpanQuery,
-  StoreTraceQuery,
-  TelemetryStore,
-  TenantIngestCounts,
-} from './telemetry-store.js';
+  type StoreTransport,
+  storeOver,
+} from './store-wire/index.js';
 export { checkTimeRange, isoTime, parseTime } from './time.js';
 export type {
   AttributeFilter,

@@ -10,6 +10,7 @@ import {
   InvalidQueryError,
   STORE_OPERATIONS,
   STORE_ROUTE_PREFIX,
+  type StoreCallName,
   type StoreOperation,
   TelemetryError,
   type TelemetryStore,
@@ -59,7 +60,9 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
     });
     const document = JSON.stringify(openApiDocument(ownVersion()));
     scope.get(OPENAPI_PATH, async (_request, reply) => reply.type('application/json').send(document));
-    for (const operation of Object.values(STORE_OPERATIONS) as unknown as StoreOperation<object, unknown>[]) {
+    const operations = Object.entries(STORE_OPERATIONS) as [StoreCallName, StoreOperation<object, unknown>][];
+    for (const [name, operation] of operations) {
+      const answer = store[name] as (request: object) => Promise<unknown>;
       scope.route({
         method: operation.method,
         url: `${STORE_ROUTE_PREFIX}${operation.path}`,
@@ -73,7 +76,7 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
               `${operation.path} takes its request as a JSON body, not as parameters (given: ${Object.keys(query).join(', ')}).`,
             );
           }
-          const result = await operation.run(store, decodeStoreRequest(operation, wire));
+          const result = await answer(decodeStoreRequest(operation, wire));
           return reply.type('application/json').send(JSON.stringify(encodeStoreResult(operation, result)));
         },
       });

@@ -1,0 +1,47 @@
+/** What a store answers from its spans.   Server -> [span-calls]. */
+import type { MetricQuery } from '../analytics-store.js';
+import type {
+  MetricPoint,
+  Page,
+  ProjectRecord,
+  ProjectRef,
+  StoredSpan,
+  TenantSummary,
+  TraceRecord,
+} from '../records.js';
+import type { SpanQuery, TraceQuery } from '../trace-store.js';
+
+export type StoreSpanQuery = Omit<SpanQuery, 'project'> & { readonly project: ProjectRef };
+export type StoreTraceQuery = Omit<TraceQuery, 'project'> & { readonly project: ProjectRef };
+export type StoreMetricQuery = Omit<MetricQuery, 'project'> & { readonly project: ProjectRef };
+
+export interface ProjectStatistics {
+  readonly project: ProjectRef;
+  readonly spanCount: number;
+  readonly traceCount: number;
+  /** Traces with at least one span in error, over all traces: 0 to 1. */
+  readonly errorRate: number;
+  /** Of trace latency, in milliseconds, by linear interpolation; null without traces. */
+  readonly latencyP50Millis: number | null;
+  readonly latencyP95Millis: number | null;
+  readonly latencyP99Millis: number | null;
+  readonly latencyMeanMillis: number | null;
+}
+
+export interface SpanCalls {
+  listTenants(request?: object): Promise<TenantSummary[]>;
+  /** By tenant and name; all when nothing is given. */
+  listProjects(request?: { tenantId?: string | null | undefined; name?: string | undefined }): Promise<ProjectRecord[]>;
+  getProjectById(request: { id: string }): Promise<ProjectRecord | undefined>;
+
+  /** At most 1000 a page. */
+  querySpans(query: StoreSpanQuery): Promise<Page<StoredSpan>>;
+  queryTraces(query: StoreTraceQuery): Promise<Page<TraceRecord>>;
+  /** One entry a project of the tenant (all tenants when undefined), over spans that start in the range. */
+  getStatistics(query: {
+    tenantId?: string | null | undefined;
+    startTime?: SpanQuery['startTime'];
+    endTime?: SpanQuery['endTime'];
+  }): Promise<ProjectStatistics[]>;
+  getMetrics(query: StoreMetricQuery): Promise<MetricPoint[]>;
+}
