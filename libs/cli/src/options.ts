@@ -93,14 +93,16 @@ const UNIT_MILLIS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
+/** Milliseconds of `90s`, `15m`, `1h`, `7d`, `2w`; undefined for anything else. */
+export function parseSpan(text: string): number | undefined {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/.exec(text) ?? [];
+  return unit === undefined ? undefined : Number(number) * UNIT_MILLIS[unit]!;
+}
+
 /** `90s`, `15m`, `1h`, `7d`, `2w` before now, or an ISO 8601 time. */
 export function parseSince(text: string, now: number = Date.now()): Date {
-  const relative = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/.exec(text);
-  const millis = relative
-    ? now - Number(relative[1]) * UNIT_MILLIS[relative[2]!]!
-    : /^\d{4}-/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
+  const span = parseSpan(text);
+  const millis = span !== undefined ? now - span : /^\d{4}-/.test(text) ? Date.parse(text) : Number.NaN;
   const date = new Date(millis);
   if (Number.isNaN(date.getTime())) {
     throw new InvalidArgumentError('Give an age such as 90s, 15m, 1h, 7d, or a time such as 2026-01-31T12:00:00Z.');

@@ -3,6 +3,7 @@ import { TelemetryError } from '@cogniverse/foundation/telemetry';
 import { Command, CommanderError } from 'commander';
 import { BadNews, CliError, UsageError } from './cli-error.js';
 import { doctorCommand } from './commands/doctor.js';
+import { keysCommand } from './commands/keys.js';
 import { projectsCommand } from './commands/projects.js';
 import { serveCommand } from './commands/serve.js';
 import { spansCommand } from './commands/spans.js';
@@ -33,11 +34,12 @@ export function createProgram(terminal: Terminal): Command {
     traceCommand,
     statsCommand,
     tailCommand,
+    keysCommand,
     doctorCommand,
   ]) {
     program.addCommand(create(terminal));
   }
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command
       .exitOverride()
       .showHelpAfterError(USAGE_HINT)

@@ -6,7 +6,8 @@ import { duration, fit, safe } from '../dist/format/text.js';
 import { parseFilter, parseSince } from '../dist/options.js';
 import { cogniverse, inProcess } from './command-line.js';
 
-const COMMANDS = ['serve', 'projects', 'spans', 'trace', 'stats', 'tail', 'doctor'];
+const COMMANDS = ['serve', 'projects', 'spans', 'trace', 'stats', 'tail', 'keys', 'doctor'];
+const NESTED = ['keys create', 'keys list', 'keys revoke'];
 
 describe('usage', () => {
   it('shows every command without arguments', async () => {
@@ -15,8 +16,8 @@ describe('usage', () => {
     for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
   });
 
-  it.each(COMMANDS)('%s --help has an example and exits with 0', async (command) => {
-    const { code, stdout, stderr } = await inProcess([command, '--help']);
+  it.each([...COMMANDS, ...NESTED])('%s --help has an example and exits with 0', async (command) => {
+    const { code, stdout, stderr } = await inProcess([...command.split(' '), '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain(`Usage: cogniverse ${command} `);
     expect(stdout).toMatch(new RegExp(`Example:\\n  \\$ cogniverse ${command}`));
@@ -38,6 +39,11 @@ describe('usage', () => {
     [['trace', 'xyz']],
     [['serve', '--port', '70000']],
     [['serve', 'extra']],
+    [['keys', 'nonsense']],
+    [['keys', 'create']],
+    [['keys', 'create', '--tenant', 'a', '--operator']],
+    [['keys', 'create', '--tenant', 'a', '--expires', '2020-01-01']],
+    [['keys', 'revoke']],
   ])('%j is wrong usage: exit code 2, nothing on standard output, a word on where to look', async (args) => {
     const { code, stdout, stderr } = await inProcess(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

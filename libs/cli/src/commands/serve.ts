@@ -143,7 +143,11 @@ export function serveCommand(terminal: Terminal): Command {
   const command = new Command('serve')
     .description('Take OTLP in, store it durably, and answer reads. Runs until SIGTERM or Ctrl-C.')
     .option('--data <dir>', `data directory (default: COGNIVERSE_DATA, else ${DEFAULT_DATA})`)
-    .option('--host <name>', 'address to listen on', '127.0.0.1')
+    .option(
+      '--host <name>',
+      'address to listen on; one that others can reach needs keys, see `cogniverse keys`',
+      '127.0.0.1',
+    )
     .option('--port <n>', 'HTTP: OTLP, read API, health, metrics; 0 for any free port', parsePort, 6006)
     .option('--otlp-port <n>', 'OTLP over HTTP; 0 for any free port', parsePort, 4318)
     .option('--grpc-port <n>', 'OTLP over gRPC; 0 for any free port', parsePort, 4317)
@@ -175,7 +179,7 @@ export function serveCommand(terminal: Terminal): Command {
     const dataDir = resolve(options.data ?? defaultData());
     const stopped = nextStopSignal();
     // Loaded here: no other command needs the server's code.
-    const { createStderrLogger, parseServerOptions, startServer } = await import('@cogniverse/server');
+    const { accessKeyFile, createStderrLogger, parseServerOptions, startServer } = await import('@cogniverse/server');
     // Before the store is opened: a mistake in an option leaves no directory behind.
     const settings = parseServerOptions({
       host: options.host,
@@ -183,6 +187,7 @@ export function serveCommand(terminal: Terminal): Command {
       otlpPort: options.otlpPort,
       grpcPort: options.grpcPort,
       allowedHosts: options.allowedHost ?? [],
+      keyFile: accessKeyFile(dataDir),
       tls,
     });
     const store = await openTunedStore({ ...storeTuning, dataDir }, configFile);
