@@ -16,7 +16,6 @@ const { findPython, PYTHON_NEEDED } = (await import(new URL('../../scripts/phoen
 export interface SharedPhoenix {
   /** Base URL of its HTTP port: REST, and OTLP under /v1/traces. */
   readonly url: string;
-  readonly grpcPort: number;
   /** A Python that has Phoenix's own client too. */
   readonly python: string;
 }

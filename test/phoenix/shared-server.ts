@@ -9,8 +9,6 @@ import type { TestProject } from 'vitest/node';
 
 interface Phoenix {
   readonly url: string;
-  readonly grpcPort: number;
-  log(): string;
   stop(): Promise<void>;
 }
 
@@ -18,6 +16,9 @@ interface PhoenixModule {
   setUpPhoenix(): Promise<{ python: string }>;
   startPhoenix(options: { python: string }): Promise<Phoenix>;
 }
+
+/** Address of a Phoenix that runs already (`npm run phoenix`), for who works on these tests: no start to wait for. */
+const RUNNING = 'COGNIVERSE_TEST_PHOENIX';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -31,7 +32,7 @@ export default async function shareOnePhoenix(project: TestProject): Promise<() 
   const starter = createServer((_request, response) => {
     started ??= start();
     started.then(
-      ({ python, phoenix }) => response.end(JSON.stringify({ python, url: phoenix.url, grpcPort: phoenix.grpcPort })),
+      ({ python, phoenix }) => response.end(JSON.stringify({ python, url: phoenix.url })),
       (error: unknown) => response.writeHead(500).end(String(error)),
     );
   });
@@ -50,5 +51,7 @@ export default async function shareOnePhoenix(project: TestProject): Promise<() 
 async function start(): Promise<{ python: string; phoenix: Phoenix }> {
   const module = (await import(new URL('../../scripts/phoenix.mjs', import.meta.url).href)) as PhoenixModule;
   const { python } = await module.setUpPhoenix();
-  return { python, phoenix: await module.startPhoenix({ python }) };
+  const url = process.env[RUNNING];
+  const phoenix = url === undefined ? await module.startPhoenix({ python }) : { url, stop: async () => undefined };
+  return { python, phoenix };
 }
