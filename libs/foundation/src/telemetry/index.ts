@@ -1,4 +1,26 @@
 /** `@cogniverse/foundation/telemetry`: the manager, its configuration, the export pipeline, and the provider interfaces. */
+
+export {
+  type AttributePlace,
+  type Condition,
+  type ConditionAnnotation,
+  type ConditionComparison,
+  type ConditionExpression,
+  type ConditionLanguage,
+  type ConditionLoop,
+  type ConditionLoopSource,
+  type ConditionRecords,
+  type ConditionRow,
+  type ConditionRowKind,
+  type ConditionRows,
+  type ConditionType,
+  type ConditionValue,
+  conditionParts,
+  conditionRows,
+  matchesCondition,
+  parseCondition,
+  type TargetedAnnotation,
+} from './conditions/index.js';
 export {
   BatchExportConfig,
   type BatchExportOptions,
