@@ -33,13 +33,13 @@ const FALLBACK = ` (default, when no server was named and none runs: COGNIVERSE_
  * Where to read: a server, or a data directory that no server has open. `fallback`: whether the command opens the usual directory where
  * nothing was named and the usual server does not run; see `withStore`.
  */
-export function addAccessOptions(command: Command, { fallback = true } = {}): Command {
+export function addAccessOptions(command: Command, { fallback = true, createsData = false } = {}): Command {
   return command
     .option('--endpoint <url>', `server to ask (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`, parseEndpoint)
     .addOption(
       new Option(
         '--data <dir>',
-        `open this data directory instead of asking a server${fallback ? FALLBACK : ''}`,
+        `open this data directory${createsData ? ', which may be a new one,' : ''} instead of asking a server${fallback ? FALLBACK : ''}`,
       ).conflicts('endpoint'),
     )
     .addOption(new Option('--api-key <key>', 'key for the server').env('COGNIVERSE_API_KEY').hideHelp());

@@ -3,6 +3,8 @@ import { TelemetryError } from '@cogniverse/foundation/telemetry';
 import { Command, CommanderError } from 'commander';
 import { BadNews, CliError, UsageError } from './cli-error.js';
 import { doctorCommand } from './commands/doctor.js';
+import { exportCommand } from './commands/export.js';
+import { importCommand } from './commands/import.js';
 import { keysCommand } from './commands/keys.js';
 import { projectsCommand } from './commands/projects.js';
 import { serveCommand } from './commands/serve.js';
@@ -35,6 +37,8 @@ export function createProgram(terminal: Terminal): Command {
     statsCommand,
     tailCommand,
     keysCommand,
+    exportCommand,
+    importCommand,
     doctorCommand,
   ]) {
     program.addCommand(create(terminal));

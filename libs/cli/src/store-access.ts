@@ -20,6 +20,15 @@ export interface StoreAccess {
   readonly fallback?: boolean;
   /** The usual server. */
   readonly usualEndpoint?: string;
+  /** The directory of `--data` may be a new one. False by default. */
+  readonly createsData?: boolean;
+}
+
+/** What a command talks to. */
+export interface StorePlace {
+  readonly kind: 'server' | 'directory';
+  /** The server's address, or the directory's full path. */
+  readonly name: string;
 }
 
 /**
@@ -30,12 +39,12 @@ export interface StoreAccess {
  */
 export async function withStore<T>(
   options: AccessOptions,
-  work: (store: TelemetryStore) => Promise<T>,
+  work: (store: TelemetryStore, place: StorePlace) => Promise<T>,
   access: StoreAccess = {},
 ): Promise<T> {
-  const store = await openStore(options, access);
+  const { store, place } = await openStore(options, access);
   try {
-    return await work(store);
+    return await work(store, place);
   } finally {
     await store.shutdown();
   }
@@ -43,18 +52,23 @@ export async function withStore<T>(
 
 async function openStore(
   { data, endpoint = namedEndpoint(data), apiKey }: AccessOptions,
-  { fallback = true, usualEndpoint = DEFAULT_ENDPOINT }: StoreAccess,
-): Promise<TelemetryStore> {
+  { fallback = true, usualEndpoint = DEFAULT_ENDPOINT, createsData = false }: StoreAccess,
+): Promise<{ store: TelemetryStore; place: StorePlace }> {
   if (data !== undefined) {
-    if (!existsSync(data)) {
+    if (!createsData && !existsSync(data)) {
       throw new CliError(
         `There is no data directory ${resolve(data)}. Correct --data, or leave it out to ask a server.`,
       );
     }
-    return openDataDirectory({ dataDir: data }, 'leave out --data and ask its server with --endpoint');
+    const remedy = 'leave out --data and ask its server with --endpoint';
+    return {
+      store: await openDataDirectory({ dataDir: data }, remedy),
+      place: { kind: 'directory', name: resolve(data) },
+    };
   }
   if (endpoint !== undefined || !fallback || !(await isRefused(usualEndpoint))) {
-    return openRemoteStore({ endpoint: endpoint ?? usualEndpoint, apiKey });
+    const name = endpoint ?? usualEndpoint;
+    return { store: openRemoteStore({ endpoint: name, apiKey }), place: { kind: 'server', name } };
   }
   const directory = defaultData();
   if (!existsSync(directory)) {
@@ -63,10 +77,11 @@ async function openStore(
         'Start a server with "cogniverse serve", or name one with --endpoint, or a data directory with --data.',
     );
   }
-  return openDataDirectory(
-    { dataDir: directory },
-    `name the address of its server with --endpoint (it is not ${usualEndpoint})`,
-  );
+  const remedy = `name the address of its server with --endpoint (it is not ${usualEndpoint})`;
+  return {
+    store: await openDataDirectory({ dataDir: directory }, remedy),
+    place: { kind: 'directory', name: resolve(directory) },
+  };
 }
 
 /** Errors: `UsageError`, as for the option. */

@@ -59,6 +59,7 @@ export async function inProcess(args: readonly string[]): Promise<Outcome> {
     note: (text) => {
       stderr += `${text}\n`;
     },
+    status: () => undefined,
     isInteractive: false,
     width: 120,
     colors: createColors(false),

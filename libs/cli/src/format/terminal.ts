@@ -6,6 +6,8 @@ export interface Terminal {
   line(text: string): void;
   /** One line for people that is not a result. */
   note(text: string): void;
+  /** How far long work came, in one line that the next one takes the place of; empty ends it. Nothing where standard error is no terminal. */
+  status(text: string): void;
   /** Whether results go to a person rather than a program. */
   readonly isInteractive: boolean;
   /** Characters a line may have. */
@@ -32,15 +34,46 @@ export function processTerminal(): Terminal {
     process.exit(0);
   });
   const isInteractive = process.stdout.isTTY === true;
+  const status = new StatusLine(process.stderr);
   return {
     line: (text) => {
+      status.show('');
       process.stdout.write(`${text}\n`);
     },
     note: (text) => {
+      status.show('');
       process.stderr.write(`${text}\n`);
     },
+    status: (text) => status.show(text),
     isInteractive,
     width: process.stdout.columns ?? 120,
     colors: colorsFor(process.stdout),
   };
+}
+
+/** Often enough to be seen to move. */
+const STATUS_INTERVAL_MILLIS = 100;
+
+class StatusLine {
+  readonly #stream: NodeJS.WriteStream;
+  #shownAt = 0;
+  #isShown = false;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  show(text: string): void {
+    if (this.#stream.isTTY !== true || process.env['TERM'] === 'dumb') return;
+    const now = Date.now();
+    if (text === '') {
+      if (this.#isShown) this.#stream.write('\r\u001b[K');
+      this.#isShown = false;
+      this.#shownAt = 0;
+    } else if (now - this.#shownAt >= STATUS_INTERVAL_MILLIS) {
+      this.#shownAt = now;
+      this.#isShown = true;
+      this.#stream.write(`\r\u001b[K${text.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+    }
+  }
 }

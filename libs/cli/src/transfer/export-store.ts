@@ -1,0 +1,126 @@
+/** Writes what a store holds into a directory.   Read path: store -> [export-store] -> files. */
+import { mkdir } from 'node:fs/promises';
+import type { ProjectRecord, ProjectRef, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import type { Terminal } from '../format/terminal.js';
+import { count, safe } from '../format/text.js';
+import { spanLines } from './span-lines.js';
+import {
+  finishedFiles,
+  TRANSFER_FORMAT,
+  type TransferFile,
+  TransferFileWriter,
+  type TransferKind,
+  type TransferManifest,
+  transferPath,
+  writeManifest,
+} from './transfer-directory.js';
+
+const LARGEST_PAGE = 1000;
+
+export interface ExportSelection {
+  readonly tenant?: string | undefined;
+  readonly project?: string | undefined;
+  readonly since?: Date | undefined;
+}
+
+/** Lines of one file, each with the number of things in it. */
+type Lines = AsyncIterable<{ readonly text: string; readonly count: number }>;
+
+/**
+ * Exports `projects` and, of their tenants, what belongs to no project. Files that an interrupted export finished are not written again.
+ *
+ * Errors: `CliError` if the directory holds something else.
+ */
+export async function exportStore(
+  store: TelemetryStore,
+  options: { directory: string; projects: readonly ProjectRecord[]; selection: ExportSelection; terminal: Terminal },
+): Promise<TransferManifest> {
+  const { directory, projects, selection, terminal } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const asked: TransferManifest['selection'] = {
+    ...(selection.tenant === undefined ? {} : { tenant: selection.tenant }),
+    ...(selection.project === undefined ? {} : { project: selection.project }),
+    ...(selection.since === undefined ? {} : { since: selection.since.toISOString() }),
+  };
+  const files: TransferFile[] = [...(await finishedFiles(directory, asked))];
+  const finished = new Set(files.map(({ path }) => path));
+
+  const write = async (kind: TransferKind, tenantId: string | null, project: string | null, lines: Lines) => {
+    if (finished.has(transferPath(kind, tenantId, project))) return;
+    const writer = await TransferFileWriter.create(directory, kind, tenantId, project);
+    try {
+      let things = 0;
+      for await (const line of lines) {
+        await writer.line(line.text, line.count);
+        things += line.count;
+        terminal.status(`${safe(project ?? tenantId ?? '-')}: ${things.toLocaleString('en-US')} ${kind}`);
+      }
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
+    const file = await writer.finish();
+    if (file === undefined) return;
+    files.push(file);
+    await writeManifest(directory, { format: TRANSFER_FORMAT, selection: asked, files }, false);
+  };
+
+  const sorted = [...projects].sort((a, b) => byText(a.tenantId ?? '', b.tenantId ?? '') || byText(a.name, b.name));
+  for (const { tenantId, name } of sorted) {
+    await write('spans', tenantId, name, spansOf(store, { tenantId, name }, selection.since));
+  }
+  const manifest: TransferManifest = {
+    format: TRANSFER_FORMAT,
+    selection: asked,
+    files: files.sort((a, b) => byText(a.path, b.path)),
+  };
+  await writeManifest(directory, manifest, true);
+  terminal.status('');
+  return manifest;
+}
+
+/** By code unit: the same order in every locale. */
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+async function* spansOf(store: TelemetryStore, project: ProjectRef, since: Date | undefined): Lines {
+  for await (const { text, spans } of spanLines(storedSpans(store, project, since))) yield { text, count: spans };
+}
+
+/** In the order of their arrival, which an import keeps. */
+async function* storedSpans(
+  store: TelemetryStore,
+  project: ProjectRef,
+  since: Date | undefined,
+): AsyncGenerator<StoredSpan> {
+  let cursor: string | undefined;
+  do {
+    const page = await store.querySpans({
+      project,
+      startTime: since,
+      sort: 'sequence',
+      order: 'asc',
+      limit: LARGEST_PAGE,
+      cursor,
+    });
+    yield* page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+}
+
+/** What an export holds, for people. */
+export function describeFiles(files: readonly TransferFile[]): string {
+  const sums = new Map<TransferKind, number>();
+  for (const file of files) sums.set(file.kind, (sums.get(file.kind) ?? 0) + file.count);
+  if (sums.size === 0) return 'nothing';
+  return Array.from(sums, ([kind, sum]) => count(sum, NOUNS[kind])).join(', ');
+}
+
+const NOUNS: Readonly<Record<TransferKind, string>> = {
+  projects: 'project',
+  spans: 'span',
+  annotations: 'annotation',
+  datasets: 'data set',
+  experiments: 'experiment',
+};
