@@ -33,7 +33,7 @@ describe('keys', () => {
     const acme = await create('--tenant', 'acme', '--read', '--expires', '1h');
     expect(await status(acme)).toBe(200);
     const read = ['projects', '--endpoint', serving.addresses.http];
-    expect(await inProcess([...read, '--api-key', operator])).toMatchObject({ code: 0 });
+    expect(await inProcess([...read, '--api-key', acme])).toMatchObject({ code: 0 });
     expect(await inProcess(read)).toMatchObject({ code: 1, stderr: expect.stringContaining('401') });
     const revoked = await inProcess(['keys', 'revoke', acme.slice(4, 16), '--data', data]);
     expect(revoked).toMatchObject({ code: 0, stdout: expect.stringContaining('tenant acme') });

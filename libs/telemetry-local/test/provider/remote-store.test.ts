@@ -29,6 +29,8 @@ import fc from 'fast-check';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { anyTraces, ordered, span, traces, wellFormed } from '../../../foundation/test/otlp/arbitraries.js';
+import { Authenticator } from '../../../server/dist/auth/authenticator.js';
+import { registerAccess } from '../../../server/dist/auth/register-access.js';
 import { registerCogniverseRoutes } from '../../../server/dist/rest/cogniverse/routes.js';
 
 const project = { tenantId: 'acme', name: 'cogniverse-acme-search' };
@@ -37,9 +39,16 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
+/** Without keys: everybody is the operator. */
+function application(): FastifyInstance {
+  const app = fastify();
+  registerAccess(app, new Authenticator({ keyFile: undefined, logger: { log: () => undefined } }));
+  return app;
+}
+
 /** The real routes over a store that answers as told. */
 async function served(store: Partial<TelemetryStore>, onError?: (error: Error) => void): Promise<TelemetryStore> {
-  const app: FastifyInstance = fastify();
+  const app = application();
   registerCogniverseRoutes(app, { store: store as TelemetryStore, onError });
   await app.listen({ port: 0, host: '127.0.0.1' });
   closers.push(() => app.close());
@@ -92,7 +101,7 @@ it('sends each resource and each scope of a page once', async () => {
     scopeSchemaUrl: '',
   }));
   let received = '';
-  const app = fastify();
+  const app = application();
   registerCogniverseRoutes(app, {
     store: { querySpans: async () => ({ items, nextCursor: undefined }) } as unknown as TelemetryStore,
   });
@@ -110,7 +119,7 @@ it('sends each resource and each scope of a page once', async () => {
 
 it('takes requests as people write them: ISO times, an empty tenant for none, and no parameter it does not know', async () => {
   const asked: unknown[] = [];
-  const app = fastify();
+  const app = application();
   registerCogniverseRoutes(app, {
     store: {
       getStatistics: async (query: unknown) => {
@@ -227,7 +236,7 @@ describe('a bad request', () => {
     ['spans/query', {}, 'project'],
     ['annotations', { project: { tenant_id: 'a', name: 'b' }, annotations: [{ span_id: 'x' }] }, 'annotations.0.name'],
   ])('to %s is answered with 422 and what is wrong', async (path, payload, told) => {
-    const app = fastify();
+    const app = application();
     registerCogniverseRoutes(app, { store: {} as TelemetryStore });
     closers.push(() => app.close());
     const answer = await app.inject({ method: 'POST', url: `/v1/cogniverse/${path}`, payload });
@@ -236,7 +245,7 @@ describe('a bad request', () => {
   });
 
   it('that is no JSON is answered with 422', async () => {
-    const app = fastify();
+    const app = application();
     registerCogniverseRoutes(app, { store: {} as TelemetryStore });
     closers.push(() => app.close());
     const answer = await app.inject({
@@ -266,7 +275,7 @@ it.each([
       throw new errorClass('what happened, and what to do');
     },
   };
-  const app = fastify();
+  const app = application();
   registerCogniverseRoutes(app, { store: store as TelemetryStore });
   closers.push(() => app.close());
   expect((await app.inject({ url: '/v1/cogniverse/tenants' })).statusCode).toBe(status);

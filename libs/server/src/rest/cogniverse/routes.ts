@@ -16,7 +16,8 @@ import {
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
-import { AccessRefusedError } from '../../auth/access.js';
+import { AccessRefusedError, type RouteAccess } from '../../auth/access.js';
+import { limitRequest, limitResult, OPERATION_SCOPES } from '../../auth/operation-scopes.js';
 import { ownVersion } from '../../version.js';
 import { OPENAPI_PATH, openApiDocument } from './openapi.js';
 
@@ -67,7 +68,7 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
         method: operation.method,
         url: `${STORE_ROUTE_PREFIX}${operation.path}`,
         bodyLimit,
-        config: { access: operation.reads ? 'observe' : 'operate' },
+        config: { access: accessOf(name, operation) },
         handler: async (request, reply) => {
           const query = request.query as object;
           const wire = operation.method === 'GET' ? query : request.body;
@@ -76,10 +77,16 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
               `${operation.path} takes its request as a JSON body, not as parameters (given: ${Object.keys(query).join(', ')}).`,
             );
           }
-          const result = await answer(decodeStoreRequest(operation, wire));
+          const limited = limitRequest(name, decodeStoreRequest(operation, wire), request.access);
+          const result = limitResult(name, await answer(limited), request.access);
           return reply.type('application/json').send(JSON.stringify(encodeStoreResult(operation, result)));
         },
       });
     }
   });
+}
+
+function accessOf(name: StoreCallName, { reads }: { readonly reads: boolean }): RouteAccess {
+  if (OPERATION_SCOPES[name] === 'operator') return reads ? 'observe' : 'operate';
+  return reads ? 'read' : 'change';
 }

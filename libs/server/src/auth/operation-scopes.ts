@@ -1,0 +1,61 @@
+/**
+ * Whose data each operation of `/v1/cogniverse/` is about, and how a tenant's key limits it.   HTTP: access -> [operation-scopes] -> store.
+ *
+ * An operation without an entry here does not compile. The entry has to fit its request: only what names a tenant can be limited by it.
+ */
+import type { ProjectRef, StoreCallName, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { type Access, allowedTenant } from './access.js';
+
+/**
+ * `tenant`: the request's `tenantId` has to be the key's, and is the key's where it may be left out. `project`: so has the tenant of its
+ * `project`. `operator`: a tenant's key is refused. A function: a tenant's key gets what it leaves of the answer.
+ */
+type ScopeOf<Call> = Call extends (request: infer Request) => Promise<infer Result>
+  ?
+      | 'operator'
+      | ('tenantId' extends keyof NonNullable<Request> ? 'tenant' : never)
+      | (NonNullable<Request> extends { project: ProjectRef } ? 'project' : never)
+      | ((result: Result, tenantId: string) => Result)
+  : never;
+
+export const OPERATION_SCOPES: { readonly [Name in StoreCallName]: ScopeOf<TelemetryStore[Name]> } = {
+  listTenants: (tenants, own) => tenants.filter(({ tenantId }) => tenantId === own),
+  listProjects: 'tenant',
+  getProjectById: (project, own) => (project?.tenantId === own ? project : undefined),
+  querySpans: 'project',
+  queryTraces: 'project',
+  getStatistics: 'tenant',
+  getMetrics: 'project',
+  addAnnotations: 'project',
+  getAnnotations: 'project',
+  createDataset: 'tenant',
+  appendToDataset: 'tenant',
+  listDatasets: 'tenant',
+  getDatasetRows: 'tenant',
+  createExperiment: 'tenant',
+  listExperiments: 'tenant',
+  logRun: 'tenant',
+  logRunEvaluation: 'tenant',
+  getRuns: 'tenant',
+  figures: 'operator',
+};
+
+interface Scoped {
+  readonly tenantId?: string | null | undefined;
+  readonly project?: ProjectRef | undefined;
+}
+
+/** The request as the key allows it. Errors: `TenantMismatchError`. */
+export function limitRequest(name: StoreCallName, request: object, access: Access): object {
+  const scope = OPERATION_SCOPES[name];
+  const named = request as Scoped;
+  if (scope === 'tenant') return { ...request, tenantId: allowedTenant(access, named.tenantId) };
+  if (scope === 'project') allowedTenant(access, named.project!.tenantId);
+  return request;
+}
+
+/** The answer as the key allows it. */
+export function limitResult(name: StoreCallName, result: unknown, { tenantId }: Access): unknown {
+  const scope = OPERATION_SCOPES[name] as ScopeOf<(request: object) => Promise<unknown>>;
+  return typeof scope === 'function' && tenantId !== undefined ? scope(result, tenantId) : result;
+}
