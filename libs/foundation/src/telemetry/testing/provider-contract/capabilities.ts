@@ -131,6 +131,16 @@ export const CAPABILITIES = {
     assert.ok(!(await names(acme)).includes('of globex'));
     assert.ok(!(await names(globex)).includes('of acme'));
   }),
+  "word of others' projects": keeps('answers as for a project that is not there', async (backend) => {
+    const [acme, globex] = [await backend.tenant(), await backend.tenant()];
+    const span = contractSpan();
+    await globex.send(span);
+    for (const project of [globex.projectName, `${globex.projectName}-${hexId(8)}`]) {
+      assert.deepEqual(await acme.traces.getSpans({ project }), []);
+      assert.deepEqual((await acme.traces.getTraces({ project })).items, []);
+      assert.equal(await acme.traces.getSpanById(span.spanId, { project }), undefined);
+    }
+  }),
   'attribute filters': refuses(({ traces }) =>
     traces.getSpans({ filters: { attributes: [{ key: 'k', operator: 'eq', value: 'v' }] } }),
   ),

@@ -81,34 +81,38 @@ export function describeIsolation({ check, lacks }: ContractTopic): void {
     'equal project names of two tenants',
   );
 
-  check('refuses a project of another tenant', async (backend) => {
-    const [acme, globex] = [await backend.tenant(), await backend.tenant()];
-    const span = contractSpan();
-    await globex.send(span);
-    const { projectName: project } = globex;
-    const { spanId, traceId } = span;
-    const { traces, annotations, analytics } = acme;
-    const calls: [string, () => Promise<unknown>][] = [
-      ['getSpans', () => traces.getSpans({ project })],
-      ['getSpanPage', () => traces.getSpanPage({ project })],
-      ['iterateSpans', () => collect(traces.iterateSpans({ project }))],
-      ['getSpanById', () => traces.getSpanById(spanId, { project })],
-      ['getTrace', () => traces.getTrace(traceId, { project })],
-      ['getTraces', () => traces.getTraces({ project })],
-    ];
-    if (lacks.annotations === undefined) {
-      const [name, evaluations] = ['n', [{ spanId, score: 1 }]];
-      calls.push(
-        ['getAnnotations', () => annotations.getAnnotations({ spans: [spanId], project })],
-        ['addAnnotation', () => annotations.addAnnotation({ spanId, name, project })],
-        ['logEvaluations', () => annotations.logEvaluations({ evalName: name, evaluations, project })],
-      );
-    }
-    if (lacks.metrics === undefined) {
-      calls.push(['getMetrics', () => analytics.getMetrics({ project, metricNames: ['span_count'] })]);
-    }
-    for (const [call, run] of calls) await assert.rejects(run, TenantMismatchError, call);
-  });
+  check(
+    'refuses a project of another tenant',
+    async (backend) => {
+      const [acme, globex] = [await backend.tenant(), await backend.tenant()];
+      const span = contractSpan();
+      await globex.send(span);
+      const { projectName: project } = globex;
+      const { spanId, traceId } = span;
+      const { traces, annotations, analytics } = acme;
+      const calls: [string, () => Promise<unknown>][] = [
+        ['getSpans', () => traces.getSpans({ project })],
+        ['getSpanPage', () => traces.getSpanPage({ project })],
+        ['iterateSpans', () => collect(traces.iterateSpans({ project }))],
+        ['getSpanById', () => traces.getSpanById(spanId, { project })],
+        ['getTrace', () => traces.getTrace(traceId, { project })],
+        ['getTraces', () => traces.getTraces({ project })],
+      ];
+      if (lacks.annotations === undefined) {
+        const [name, evaluations] = ['n', [{ spanId, score: 1 }]];
+        calls.push(
+          ['getAnnotations', () => annotations.getAnnotations({ spans: [spanId], project })],
+          ['addAnnotation', () => annotations.addAnnotation({ spanId, name, project })],
+          ['logEvaluations', () => annotations.logEvaluations({ evalName: name, evaluations, project })],
+        );
+      }
+      if (lacks.metrics === undefined) {
+        calls.push(['getMetrics', () => analytics.getMetrics({ project, metricNames: ['span_count'] })]);
+      }
+      for (const [call, run] of calls) await assert.rejects(run, TenantMismatchError, call);
+    },
+    "word of others' projects",
+  );
 
   check('reads other projects of its own', async (backend) => {
     const search = await backend.tenant();
