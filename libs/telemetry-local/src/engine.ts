@@ -23,7 +23,7 @@ import type {
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from './data-directory.js';
 import { Database, isFatal, type SqlParameters, type SqlRows, sqlText } from './database.js';
-import { DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
+import { type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
 import { flushSegment } from './flush.js';
 import type { LocalStoreConfig } from './options.js';
 import { phase } from './phases.js';
@@ -31,6 +31,7 @@ import { type ProjectKey, projectKey } from './project-key.js';
 import { projectCondition } from './query/span-conditions.js';
 import { SqlBuilder } from './query/sql-builder.js';
 import { type RememberedAnswer, RequestMemory, requestDigest } from './request-memory.js';
+import { type Run, RunIndex } from './runs.js';
 import { Segment, spanIdentity } from './segment.js';
 import { type NanosRange, Snapshot } from './snapshot.js';
 import { admitSpans, rejectionMessage } from './span-admission.js';
@@ -75,6 +76,7 @@ export class StoreEngine {
   /** Writes day files. */
   readonly #flushConnection: DuckDBConnection;
   readonly #days: DayFiles;
+  readonly #runs = new RunIndex();
   readonly #memory: RequestMemory;
   readonly #projectKeys = new Map<string, ProjectKey>();
   /** Oldest first; the last one takes records. */
@@ -506,6 +508,7 @@ export class StoreEngine {
       try {
         if (this.#diskIsFull()) throw new Error('the disk is nearly full');
         await flushSegment(this.#database, this.#flushConnection, this.#days, segment);
+        await this.#noteRuns(segment);
         await this.#publish(segment);
         pause = FLUSH_RETRY_MILLIS;
         if (this.#flushFails) {
@@ -524,6 +527,11 @@ export class StoreEngine {
         pause = Math.min(pause * 2, FLUSH_RETRY_MAX_MILLIS);
       }
     }
+  }
+
+  async #noteRuns(segment: Segment): Promise<void> {
+    const query = async (sql: string) => (await this.#flushConnection.runAndReadAll(sql)).getRows();
+    for (const day of segment.days) await this.#runs.note(await this.#days.ensure(day), segment.number, query);
   }
 
   #pause(millis: number): Promise<void> {
@@ -557,6 +565,11 @@ export class StoreEngine {
   /** Runs one statement. Errors: `BackendUnavailableError`. */
   query(sql: string, parameters?: SqlParameters): Promise<SqlRows> {
     return this.#database.query(sql, parameters);
+  }
+
+  /** Runs of a project in a day file; it may name segments past a snapshot's watermark. */
+  runsOf(file: DayFile, projectKey: bigint): Promise<Run[]> {
+    return this.#runs.of(file, projectKey, (sql) => this.query(sql));
   }
 
   /** Runs `work` while no query runs: see `Database.exclusive`. */

@@ -61,9 +61,13 @@ export class Snapshot {
     return this.#days.filter(({ day }) => dayInRange(day, range));
   }
 
-  /** SELECT over one day file. */
-  daySource(file: DayFile, options: SourceOptions): string {
-    return `SELECT * FROM ${file.catalog}.spans WHERE seg <= ${this.watermark} AND ${conditions(options)}`;
+  /** SELECT over one day file; `chosen`: only what came with these segments. */
+  daySource(file: DayFile, options: SourceOptions, chosen?: readonly number[]): string {
+    const segments =
+      chosen === undefined
+        ? `seg <= ${this.watermark}`
+        : `seg BETWEEN ${Math.min(...chosen)} AND ${Math.max(...chosen)} AND seg IN (${chosen.join(', ')})`;
+    return `SELECT * FROM ${file.catalog}.spans WHERE ${segments} AND ${conditions(options)}`;
   }
 
   /** SELECT over one hot table, without the copies of spans that a day file holds. */
@@ -83,12 +87,16 @@ export class Snapshot {
     return `SELECT * EXCLUDE (day), ${hot.number}::BIGINT AS seg FROM (${visible})`;
   }
 
-  /** SELECT over all that is in the range, without order. */
-  source(options: SourceOptions): string {
-    const parts = [
+  /** A SELECT over each file and table that may hold something of the range. */
+  sources(options: SourceOptions): string[] {
+    return [
       ...this.daysIn(options.range).map((file) => this.daySource(file, options)),
       ...this.hot.map((hot) => this.hotSource(hot, options)),
     ];
-    return parts.join(' UNION ALL BY NAME ');
+  }
+
+  /** SELECT over all that is in the range, without order. */
+  source(options: SourceOptions): string {
+    return this.sources(options).join(' UNION ALL BY NAME ');
   }
 }

@@ -80,6 +80,7 @@ function comparisonSql(
   sql: SqlBuilder,
 ): string {
   if (typeof value === 'string') {
+    if (comparison === 'eq') return `${text} = ${sql.bind(attributeText(value))}`;
     return `(${text}[1] = 's' AND substr(${text}, 2) ${SQL_COMPARISON[comparison]} ${sql.bind(value)})`;
   }
   if (typeof value === 'boolean') {

@@ -1,16 +1,17 @@
 /**
  * Finds spans, a page at a time.   Read path: store -> [span-query] -> snapshot -> DuckDB.
  *
- * By start time the days are read in order, a few at a time, until the page is full: each day file gives its first rows only, and wide
- * columns are read for those alone. Hot tables, and the file for odd times, may hold any time and take part in each step.
+ * By start time the runs of the project (`runs.ts`) are read in order, a few at a time, until the page is full and what was not read cannot come before it:
+ * each day file gives its first rows only, and wide columns are read for those alone. Hot tables may hold any time and take part in the first step.
  */
 import type { Page, StoredSpan, StoreSpanQuery } from '@cogniverse/foundation/telemetry';
 import type { DuckDBValue } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
-import { type DayFile, NANOS_PER_DAY, OTHER_DAYS } from '../day-files.js';
+import type { DayFile } from '../day-files.js';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
-import type { Snapshot, SourceOptions } from '../snapshot.js';
+import type { Run } from '../runs.js';
+import type { NanosRange, Snapshot, SourceOptions } from '../snapshot.js';
 import { RESTORE_SELECT, RESTORE_SEQUENCE, RESTORE_START, SpanRestorer } from '../span-table.js';
 import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject } from './query-input.js';
@@ -30,7 +31,12 @@ const FIELDS = [
 const SORTS = ['start_time', 'sequence'] as const;
 const ORDERS = ['desc', 'asc'] as const;
 const WHOLE_NUMBER = /^\d{1,19}$/;
-const FIRST_DAYS = 2;
+/** Spans and runs of the project that the first step looks at, and how many times more each further one. */
+const FIRST_SPANS = 16_384;
+const FIRST_RUNS = 4;
+const STEP_GROWTH = 4;
+/** With one of these few spans are found, wherever they are: one step for all. */
+const SELECTIVE = ['traceId', 'spanId', 'parentId', 'sessionId'] as const;
 
 /** SQL: the row comes after the cursor. */
 function afterCursor(cursor: Cursor): string {
@@ -45,28 +51,56 @@ interface Step {
   readonly isFinal: (start: bigint) => boolean;
 }
 
-/** The sources in the order of their days: two, then four, then eight at a time. */
-function* steps(snapshot: Snapshot, options: SourceOptions, sort: string, order: string): Generator<Step> {
-  const days = snapshot.daysIn(options.range);
-  const source = (file: DayFile) => snapshot.daySource(file, options);
-  const always = [
-    ...days.filter(({ day }) => day === OTHER_DAYS).map(source),
-    ...snapshot.hot.map((hot) => snapshot.hotSource(hot, options)),
-  ];
-  const ordered = days.filter(({ day }) => day !== OTHER_DAYS);
-  if (order === 'desc') ordered.reverse();
-  if (sort === 'sequence' || ordered.length <= FIRST_DAYS) {
-    yield { sources: [...always, ...ordered.map(source)], isFinal: () => true };
-    return;
+/** Runs of the project that may hold spans of the range, those first whose spans come first. */
+async function runsInOrder(
+  engine: StoreEngine,
+  snapshot: Snapshot,
+  key: bigint,
+  { start, end }: NanosRange,
+  order: string,
+): Promise<{ file: DayFile; run: Run }[]> {
+  const runs: { file: DayFile; run: Run }[] = [];
+  for (const file of snapshot.daysIn({ start, end })) {
+    for (const run of await engine.runsOf(file, key)) {
+      const isThere = run.segment <= snapshot.watermark;
+      if (isThere && (end === undefined || run.first < end) && (start === undefined || run.last >= start))
+        runs.push({ file, run });
+    }
   }
-  for (let from = 0, count = FIRST_DAYS; from < ordered.length; from += count, count = from) {
-    const part = ordered.slice(from, from + count);
-    const lastDay = BigInt(part.at(-1)!.day);
+  return runs.sort(({ run: a }, { run: b }) =>
+    order === 'desc'
+      ? Number(b.last > a.last) - Number(b.last < a.last)
+      : Number(a.first > b.first) - Number(a.first < b.first),
+  );
+}
+
+/** The hot tables and the first runs, then ever more runs at a time. */
+function* steps(
+  snapshot: Snapshot,
+  options: SourceOptions,
+  runs: { file: DayFile; run: Run }[],
+  order: string,
+): Generator<Step> {
+  const hot = snapshot.hot.map((table) => snapshot.hotSource(table, options));
+  for (let from = 0, growth = 1; from === 0 || from < runs.length; growth *= STEP_GROWTH) {
+    const most = Math.min(runs.length, from + FIRST_RUNS * growth);
+    let to = from;
+    for (let sum = 0; to < most && sum < FIRST_SPANS * growth; to++) sum += runs[to]!.run.spans;
+    const ofFile = new Map<DayFile, number[]>();
+    for (const { file, run } of runs.slice(from, to)) {
+      const segments = ofFile.get(file);
+      if (segments === undefined) ofFile.set(file, [run.segment]);
+      else segments.push(run.segment);
+    }
+    const next = runs[to]?.run;
     yield {
-      sources: [...(from === 0 ? always : []), ...part.map(source)],
-      isFinal: (start) =>
-        order === 'desc' ? start >= lastDay * NANOS_PER_DAY : start < (lastDay + 1n) * NANOS_PER_DAY,
+      sources: [
+        ...(from === 0 ? hot : []),
+        ...Array.from(ofFile, ([file, segments]) => snapshot.daySource(file, options, segments)),
+      ],
+      isFinal: (start) => next === undefined || (order === 'desc' ? start > next.last : start < next.first),
     };
+    from = Math.max(to, 1);
   }
 }
 
@@ -89,9 +123,14 @@ export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Pr
   const range = nanosRange(query);
   const { filters } = query;
   const digest = queryDigest({ project: project.key, ...range, filters });
+  /** Of what is left to give. */
+  let left = range;
   if (query.cursor !== undefined) {
     const expected = { query: digest, sort, order, value: WHOLE_NUMBER, id: WHOLE_NUMBER };
-    conditions.push(afterCursor(decodeCursor(query.cursor, expected)));
+    const cursor = decodeCursor(query.cursor, expected);
+    conditions.push(afterCursor(cursor));
+    const reached = BigInt(cursor.value);
+    left = order === 'desc' ? { ...range, end: reached + 1n } : { ...range, start: reached };
   }
   const where = conditions.join(' AND ');
   const orderBy = sort === 'sequence' ? `seq ${order}` : `start_ns ${order}, seq ${order}`;
@@ -99,7 +138,11 @@ export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Pr
 
   return engine.withSnapshot(async (snapshot) => {
     let rows: SqlRows = [];
-    for (const { sources, isFinal } of steps(snapshot, options, sort, order)) {
+    const inSteps = sort === 'start_time' && SELECTIVE.every((name) => filters?.[name] === undefined);
+    const plan = inSteps
+      ? steps(snapshot, options, await runsInOrder(engine, snapshot, project.key, left, order), order)
+      : [{ sources: snapshot.sources(options), isFinal: () => true }];
+    for (const { sources, isFinal } of plan) {
       if (sources.length === 0) continue;
       const parts = sources.map(
         (source) => `(SELECT * FROM (${source}) WHERE ${where} ORDER BY ${orderBy} LIMIT ${limit + 1})`,
@@ -107,7 +150,7 @@ export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Pr
       const statement = `SELECT ${RESTORE_SELECT} FROM (${parts.join(' UNION ALL ')}) ORDER BY ${orderBy} LIMIT ${limit + 1}`;
       const found = await engine.query(statement, sql.parameters);
       rows = [...rows, ...found].sort((a, b) => compareRows(a, b, sort, order)).slice(0, limit + 1);
-      // The hot tables and the file for odd times may have given rows of days that were not read yet.
+      // The rows may include some that rows of runs not read yet come before.
       if (rows.length > limit && isFinal(rows[limit]![RESTORE_START] as bigint)) break;
     }
     const restorer = new SpanRestorer();
