@@ -1,10 +1,12 @@
 /**
  * What is published works outside this repository: packed, installed in an empty project, used from ES modules, from CommonJS and by TypeScript.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -102,6 +104,55 @@ const telemetry = createTelemetry({ provider: 'local', providerConfig: { data_di
 })();`,
     );
     expect(JSON.parse(await node('use.cjs'))).toEqual([['search', 10, 'acme']]);
+  });
+
+  it('ask a server with typed functions, of which TypeScript knows requests and answers', async () => {
+    const directory = join(project, 'typed-client');
+    mkdirSync(directory);
+    writeFileSync(
+      join(directory, 'client.mts'),
+      `import { openRemoteStore } from '@cogniverse/foundation/client';
+const server = openRemoteStore({ endpoint: process.argv[2]! });
+// @ts-expect-error: there is no such field, so it is refused twice: here, and when the program runs
+const refused = await server.createDataset({ tenantId: 'acme', name: 'x', rows: [], nme: 'x' }).catch((error: { code: string }) => error.code);
+const dataset = await server.createDataset({ tenantId: 'acme', name: 'questions', rows: [{ input: { query: 'peace' } }] });
+const exampleCount: number = dataset.exampleCount;
+const [tenant] = await server.listDatasets({ tenantId: 'acme' });
+console.log(JSON.stringify([refused, exampleCount, tenant?.name]));
+await server.shutdown();`,
+    );
+    const compilerOptions = {
+      strict: true,
+      target: 'ES2022',
+      lib: ['ES2023', 'ESNext.Disposable'],
+      module: 'NodeNext',
+    };
+    const types = { types: ['node'], typeRoots: [join(root, 'node_modules/@types')] };
+    const include = ['client.mts'];
+    writeFileSync(
+      join(directory, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...compilerOptions, ...types }, include }),
+    );
+    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', directory]).catch(
+      (error: { stdout?: string }) => {
+        throw new Error(error.stdout);
+      },
+    );
+    const command = join(project, 'node_modules/@cogniverse/cli/dist/cogniverse.cjs');
+    const ports = ['--port', '0', '--otlp-port', '0', '--grpc-port', '0'];
+    const server = spawn(process.execPath, [command, 'serve', '--json', '--data', join(directory, 'data'), ...ports], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      const [line] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
+      const { http } = JSON.parse(line) as { http: string };
+      const { stdout } = await run(process.execPath, [join(directory, 'client.mjs'), http]);
+      expect(JSON.parse(stdout)).toEqual(['invalid_query', 1, 'questions']);
+    } finally {
+      const ended = once(server, 'close');
+      server.kill();
+      await ended;
+    }
   });
 
   it('make Arrow tables, from CommonJS too', async () => {

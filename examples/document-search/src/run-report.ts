@@ -1,5 +1,5 @@
 /** `node run-report.js ENDPOINT < result.json`: reads back what the application recorded, gives the report as one line of JSON. */
-import { openRemoteStore } from '@cogniverse/telemetry-local';
+import { openRemoteStore } from '@cogniverse/foundation/client';
 import type { ApplicationResult } from './application-result.js';
 import { createReport } from './report.js';
 

@@ -2,6 +2,7 @@
  * The provider `local`: the embedded store of this process, or a client of `cogniverse serve`.   Registry -> [provider] -> stores.
  */
 import { resolve } from 'node:path';
+import { openRemoteStore, parseEndpoint } from '@cogniverse/foundation/client';
 import {
   type AnalyticsStore,
   type AnnotationStore,
@@ -20,7 +21,6 @@ import {
 import { z } from 'zod';
 import { localExportTarget } from './local-export.js';
 import { openLocalStore } from './local-store.js';
-import { openRemoteStore, parseEndpoint } from './remote-store.js';
 import { LocalAnalyticsStore } from './stores/analytics-store.js';
 import { LocalAnnotationStore } from './stores/annotation-store.js';
 import { LocalDatasetStore } from './stores/dataset-store.js';

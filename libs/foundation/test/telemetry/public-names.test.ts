@@ -1,4 +1,5 @@
 /** What `@cogniverse/foundation/telemetry` shows at run time. A change of this list is a change of the public surface. */
+import * as client from '@cogniverse/foundation/client';
 import * as config from '@cogniverse/foundation/config';
 import * as telemetry from '@cogniverse/foundation/telemetry';
 import * as arrow from '@cogniverse/foundation/telemetry/arrow';
@@ -112,4 +113,8 @@ it('the configuration has these public names', () => {
 
 it('has these public names for Arrow', () => {
   expect(Object.keys(arrow).sort()).toEqual(['ArrowNotInstalledError', 'toTable']);
+});
+
+it('has these public names for programs that ask a server', () => {
+  expect(Object.keys(client).sort()).toEqual(['openRemoteStore', 'parseEndpoint', 'toSpanRecord']);
 });

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openRemoteStore } from '@cogniverse/foundation/client';
 import { encodeTraces } from '@cogniverse/foundation/otlp';
 import {
   BackendUnavailableError,
@@ -24,7 +25,7 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import { contractSpan } from '@cogniverse/foundation/telemetry/testing';
 import { startServer } from '@cogniverse/server';
-import { openLocalStore, openRemoteStore } from '@cogniverse/telemetry-local';
+import { openLocalStore } from '@cogniverse/telemetry-local';
 import fc from 'fast-check';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -2,22 +2,21 @@
  * The client of `cogniverse serve`: a `TelemetryStore` over HTTP.   Read path: provider stores -> [remote-store] -> server -> store.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import { z } from 'zod';
 import {
   decodeExportResponse,
   decodeExportResponseJson,
   decodeTraces,
   decodeTracesJson,
   type OtlpTraces,
-} from '@cogniverse/foundation/otlp';
+} from '../otlp/index.js';
+import { BackendUnavailableError, ConfigurationError, InvalidQueryError } from '../telemetry/errors.js';
 import {
-  BackendUnavailableError,
-  ConfigurationError,
   decodeStoreResult,
   encodeStoreRequest,
   errorOfCode,
   type IngestRequest,
   type IngestResult,
-  InvalidQueryError,
   STORE_ROUTE_PREFIX,
   type StoreCallName,
   type StoreHealth,
@@ -25,8 +24,7 @@ import {
   type StoreTransport,
   storeOver,
   type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
-import { z } from 'zod';
+} from '../telemetry/providers/index.js';
 
 export const remoteStoreSchema = z.strictObject({
   /** Base URL of the server, for example `http://127.0.0.1:6006`. */
