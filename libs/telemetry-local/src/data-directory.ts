@@ -4,8 +4,19 @@
  *   FORMAT       version, checked before anything is touched     days/     one DuckDB file a day, and other.duckdb
  *   lock         the process that has it open                    meta.duckdb   annotations, data sets, experiments
  *   wal/         log segments                                    damaged/  what could not be read   temp/  DuckDB's own
+ *   audit.jsonl, audit.key   deletions of tenants                deletion.pending   one that is under way
  */
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { StoreOpenError } from '@cogniverse/foundation/telemetry';
 import { syncDirectory } from './write-ahead-log.js';
@@ -33,6 +44,8 @@ export class DataDirectory {
   readonly damaged: string;
   readonly temp: string;
   readonly metaFile: string;
+  /** Where a new `meta.duckdb` is written before it takes the place of the old one. */
+  readonly freshMetaFile: string;
   readonly lockFile: string;
   readonly #formatFile: string;
 
@@ -43,6 +56,7 @@ export class DataDirectory {
     this.damaged = join(this.root, 'damaged');
     this.temp = join(this.root, 'temp');
     this.metaFile = join(this.root, 'meta.duckdb');
+    this.freshMetaFile = `${this.metaFile}.new`;
     this.lockFile = join(this.root, 'lock');
     this.#formatFile = join(this.root, 'FORMAT');
   }
@@ -64,6 +78,24 @@ export class DataDirectory {
     for (const directory of [this.wal, this.days, this.damaged]) ownDirectory(directory);
     rmSync(this.temp, { recursive: true, force: true });
     ownDirectory(this.temp);
+    this.#removeUnfinished();
+  }
+
+  /** Files that were to take the place of others when the process ended. */
+  #removeUnfinished(): void {
+    for (const directory of [this.root, this.days]) {
+      for (const name of readdirSync(directory)) {
+        if (/\.new(\.wal)?$/.test(name)) rmSync(join(directory, name), { force: true });
+      }
+    }
+  }
+
+  /** Removes what was set aside. Gives the number of files. */
+  removeDamaged(): number {
+    const names = readdirSync(this.damaged);
+    for (const name of names) rmSync(join(this.damaged, name), { force: true });
+    syncDirectory(this.damaged);
+    return names.length;
   }
 
   #checkFormat(): void {

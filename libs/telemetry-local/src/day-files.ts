@@ -4,12 +4,15 @@
  * `applied` in each file names the segments whose rows are in it, written in the transaction that wrote the rows: that makes a flush
  * that is repeated after a crash harmless. Times too far from the segment's own day go to one file for all such spans, with their exact values.
  */
-import { chmodSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from './data-directory.js';
 import { sqlText } from './database.js';
+import { swapped } from './erasure/file-swap.js';
+import type { SpanCondition } from './erasure/span-condition.js';
 import { STORED_COLUMNS } from './span-table.js';
+import { syncDirectory } from './write-ahead-log.js';
 
 export const NANOS_PER_DAY = 86_400_000_000_000n;
 const MILLIS_PER_DAY = 86_400_000;
@@ -46,6 +49,8 @@ export interface DayFile {
   readonly catalog: string;
   readonly file: string;
 }
+
+type Exclusive = (work: () => Promise<void>) => Promise<void>;
 
 export class DayFiles {
   readonly #directory: DataDirectory;
@@ -94,18 +99,116 @@ export class DayFiles {
 
   async #attach(day: number, file: string): Promise<DayFile> {
     const catalog = catalogOf(day);
-    await this.#connection.run(
-      `ATTACH IF NOT EXISTS ${sqlText(file)} AS ${catalog} (STORAGE_VERSION 'latest', ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
-    );
-    chmodSync(file, 0o600);
-    await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.spans (${STORED_COLUMNS})`);
-    await this.#connection.run(
-      `CREATE TABLE IF NOT EXISTS ${catalog}.applied (seg BIGINT PRIMARY KEY, last_seq BIGINT NOT NULL)`,
-    );
+    // A day that was removed left an empty database for reads that had begun.
+    await this.#connection.run(`DETACH DATABASE IF EXISTS ${catalog}`);
+    await this.#attachAs(catalog, file);
     // Only now: reads may use whatever is listed.
     const dayFile = { day, catalog, file };
     this.#files.set(day, dayFile);
     return dayFile;
+  }
+
+  async #attachAs(catalog: string, file: string): Promise<void> {
+    await this.#connection.run(
+      `ATTACH ${sqlText(file)} AS ${catalog} (STORAGE_VERSION 'latest', ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
+    );
+    chmodSync(file, 0o600);
+    await this.#makeTables(catalog);
+  }
+
+  async #makeTables(catalog: string): Promise<void> {
+    await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.spans (${STORED_COLUMNS})`);
+    await this.#connection.run(
+      `CREATE TABLE IF NOT EXISTS ${catalog}.applied (seg BIGINT PRIMARY KEY, last_seq BIGINT NOT NULL)`,
+    );
+  }
+
+  // ---- erasure: called while no flush and no other erasure runs
+
+  /** Rows that the condition is true of, and all rows. */
+  async count({ catalog }: DayFile, gone: SpanCondition): Promise<{ gone: number; all: number }> {
+    const rows = await this.#connection.runAndReadAll(
+      `SELECT count(*) FILTER (WHERE ${gone.sql}), count(*) FROM ${catalog}.spans`,
+      gone.parameters,
+    );
+    const [matching, all] = rows.getRows()[0] as [bigint, bigint];
+    return { gone: Number(matching), all: Number(all) };
+  }
+
+  /** Whether the file's free blocks may hold what was deleted from it. */
+  async holdsErased({ catalog }: DayFile): Promise<boolean> {
+    const rows = await this.#connection.runAndReadAll(
+      `SELECT 1 FROM duckdb_tables() WHERE database_name = '${catalog}' AND table_name = 'erased'`,
+    );
+    return rows.currentRowCount > 0;
+  }
+
+  /**
+   * Deletes rows where they are: quick, but their bytes stay in free blocks of the file until it is written anew, so the file is marked.
+   * `exclusive` runs its argument while no query runs.
+   */
+  async deleteRows({ catalog }: DayFile, gone: SpanCondition, exclusive: Exclusive): Promise<void> {
+    await this.#connection.run('BEGIN TRANSACTION');
+    try {
+      await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.erased (marked BOOLEAN)`);
+      await this.#connection.run(`DELETE FROM ${catalog}.spans WHERE ${gone.sql}`, gone.parameters);
+    } catch (error) {
+      await this.#connection.run('ROLLBACK');
+      throw error;
+    }
+    await exclusive(async () => {
+      await this.#connection.run('COMMIT');
+      await this.#connection.run(`CHECKPOINT ${catalog}`);
+    });
+  }
+
+  /** Writes the file anew without the rows, and puts it in the place of the old one: nothing of them is left. `beforeSwap` is called in between. */
+  async rewrite(dayFile: DayFile, gone: SpanCondition, exclusive: Exclusive, beforeSwap: () => void): Promise<void> {
+    const { catalog, file } = dayFile;
+    const fresh = `${file}.new`;
+    for (const left of [fresh, `${fresh}.wal`]) rmSync(left, { force: true });
+    await this.#attachAs('fresh_day', fresh);
+    try {
+      await this.#connection.run(
+        `INSERT INTO fresh_day.spans BY NAME SELECT * FROM ${catalog}.spans WHERE (${gone.sql}) IS NOT TRUE`,
+        gone.parameters,
+      );
+      await this.#connection.run(`INSERT INTO fresh_day.applied FROM ${catalog}.applied`);
+      await this.#connection.run('CHECKPOINT fresh_day');
+    } finally {
+      await this.#connection.run('DETACH fresh_day');
+    }
+    beforeSwap();
+    await exclusive(async () => {
+      await this.#detach(dayFile);
+      await swapped(async () => {
+        renameSync(fresh, file);
+        syncDirectory(this.#directory.days);
+        await this.#attachAs(catalog, file);
+      });
+    });
+  }
+
+  /** Removes the file. Reads that have begun find it empty. */
+  async remove(dayFile: DayFile, exclusive: Exclusive): Promise<void> {
+    const { day, catalog, file } = dayFile;
+    await exclusive(async () => {
+      this.#files.delete(day);
+      await this.#detach(dayFile);
+      await swapped(async () => {
+        unlinkSync(file);
+        syncDirectory(this.#directory.days);
+        await this.#connection.run(`ATTACH ':memory:' AS ${catalog}`);
+        await this.#makeTables(catalog);
+      });
+    });
+  }
+
+  /** With nothing of it in a log of its own. */
+  async #detach({ catalog, file }: DayFile): Promise<void> {
+    await this.#connection.run(`CHECKPOINT ${catalog}`);
+    await this.#connection.run(`DETACH ${catalog}`);
+    if (existsSync(`${file}.wal`)) throw new Error(`${file}.wal is still there`);
   }
 
   get(day: number): DayFile | undefined {

@@ -10,20 +10,23 @@
  * and consistent for as long as `fn` runs; `run` in it is capped, and stopped after the time limit. Bind values with `sql.bind(value)`; never write them into SQL.
  * `query/attribute-condition.ts` has SQL for attribute values.
  */
-import { chmodSync, readdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { readdirSync, statfsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeTraces, decodeTracesJson, OtlpDecodeError } from '@cogniverse/foundation/otlp';
-import type {
-  IngestRequest,
-  IngestResult,
-  ProjectRef,
-  StoreHealth,
-  TenantIngestCounts,
+import { decodeTraces, decodeTracesJson, encodeTraces, OtlpDecodeError } from '@cogniverse/foundation/otlp';
+import {
+  BackendUnavailableError,
+  type IngestRequest,
+  type IngestResult,
+  type ProjectRef,
+  type StoreHealth,
+  type TenantIngestCounts,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from './data-directory.js';
-import { Database, isFatal, type SqlParameters, type SqlRows, sqlText } from './database.js';
+import { Database, isFatal, type SqlParameters, type SqlRows } from './database.js';
 import { type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
+import { type EraseHost, Eraser } from './erasure/eraser.js';
+import { attachMeta } from './erasure/rewrite-meta.js';
 import { flushSegment } from './flush.js';
 import type { LocalStoreConfig } from './options.js';
 import { phase } from './phases.js';
@@ -93,6 +96,15 @@ export class StoreEngine {
   #probeAt = 0;
   #health: StoreHealth = READY;
   #flushing: Promise<void> | undefined;
+  /** One at a time works on the day files: a flush, or a step of an erasure. */
+  #coldTurn: Promise<void> = Promise.resolve();
+  /** Who waits until all up to a segment is in day files, and its log gone. */
+  readonly #settling = new Set<{ number: number; resolve(): void; reject(error: Error): void }>();
+  /** The active segment is closed as soon as it can be. */
+  #rollWanted = false;
+  /** Tenants that are being deleted: what they send is refused. */
+  readonly #deleting = new Set<string | null>();
+  readonly eraser: Eraser;
   #wakeFlush: (() => void) | undefined;
   /** No new segment begins, and a flush that fails is not repeated. */
   #closing = false;
@@ -127,6 +139,27 @@ export class StoreEngine {
     this.#flushConnection = connections.flush;
     this.#days = new DayFiles(directory, connections.flush);
     this.#memory = new RequestMemory({ millis: config.requestMemoryMillis, entries: config.requestMemoryEntries });
+    this.eraser = new Eraser(this.#eraseHost());
+  }
+
+  #eraseHost(): EraseHost {
+    return {
+      directory: this.#directory,
+      days: this.#days,
+      connection: this.#flushConnection,
+      exclusive: (work) => this.#database.exclusive(work),
+      coldTurn: (work) => this.#inColdTurn(work),
+      settle: () => this.settle(),
+      refuse: (tenant) => this.#deleting.add(tenant),
+      accept: (tenant) => {
+        this.#memory.forgetTenant(tenant);
+        this.#deleting.delete(tenant);
+      },
+      changed: (day) => this.#runs.forget(day),
+      forget: (tenant) => this.#memory.forgetTenant(tenant),
+      fatal: (error) => this.#events.fatal(error),
+      report: (line) => this.#events.report(line),
+    };
   }
 
   /** Reads what a crash left, so that all that was acknowledged is visible when this resolves. */
@@ -135,6 +168,12 @@ export class StoreEngine {
     const connections = { hot: await database.connect(), flush: await database.connect() };
     const engine = new StoreEngine(config, directory, events, database, connections);
     await engine.#recover();
+    try {
+      await engine.eraser.finishPending();
+    } catch (error) {
+      await engine.stop();
+      throw error;
+    }
     return engine;
   }
 
@@ -163,7 +202,7 @@ export class StoreEngine {
 
   async #attachMeta(report: (line: string) => void): Promise<void> {
     const file = this.#directory.metaFile;
-    const attach = () => this.#flushConnection.run(`ATTACH ${sqlText(file)} AS meta (STORAGE_VERSION 'latest')`);
+    const attach = () => attachMeta(this.#flushConnection, file);
     try {
       await attach();
     } catch (error) {
@@ -171,7 +210,6 @@ export class StoreEngine {
       report(`${file} cannot be read and was set aside as ${target}: ${(error as Error).message}`);
       await attach();
     }
-    chmodSync(file, 0o600);
   }
 
   /** Gives whether the segment holds spans. */
@@ -340,7 +378,7 @@ export class StoreEngine {
     let admission: ReturnType<typeof admitSpans>;
     try {
       const traces = meta.f === 'protobuf' ? decodeTraces(body) : decodeTracesJson(body);
-      admission = admitSpans(traces, { tenantId: meta.t, projectName: meta.p });
+      admission = admitSpans(traces, { tenantId: meta.t, projectName: meta.p }, this.#deleting);
     } catch (error) {
       if (!(error instanceof OtlpDecodeError)) throw error;
       return { status: 'invalid', code: error.code, message: error.message };
@@ -379,7 +417,11 @@ export class StoreEngine {
     if (next - 1n > segment.lastSequence) segment.lastSequence = next - 1n;
     return {
       digest,
-      record: { sequence, meta, body },
+      // What is refused for its tenant's deletion must not reach the log either.
+      record:
+        admission.kept === undefined
+          ? { sequence, meta, body }
+          : { sequence, meta: { ...meta, f: 'protobuf' }, body: encodeTraces(admission.kept) },
       rows,
       answer: {
         acceptedSpans: admission.admitted.length,
@@ -443,6 +485,7 @@ export class StoreEngine {
     if (this.#activeIsSuspect) return Date.now() >= this.#probeAt;
     if (active.spans === 0) return false;
     return (
+      this.#rollWanted ||
       active.spans >= this.#config.segmentMaxSpans ||
       active.logBytes >= this.#config.segmentMaxBytes ||
       Date.now() - active.openedAt >= this.#config.segmentMaxAgeMillis
@@ -474,6 +517,7 @@ export class StoreEngine {
       return;
     }
     active.seal();
+    this.#rollWanted = false;
     if (this.#activeIsSuspect) {
       this.#activeIsSuspect = false;
       this.#setWriteProblem(undefined);
@@ -507,9 +551,12 @@ export class StoreEngine {
     for (let segment = this.#segments[0]; segment?.isSealed && !this.#stopping; segment = this.#segments[0]) {
       try {
         if (this.#diskIsFull()) throw new Error('the disk is nearly full');
-        await flushSegment(this.#database, this.#flushConnection, this.#days, segment);
-        await this.#noteRuns(segment);
-        await this.#publish(segment);
+        await this.#inColdTurn(async () => {
+          await flushSegment(this.#database, this.#flushConnection, this.#days, segment);
+          await this.#noteRuns(segment);
+          await this.#publish(segment);
+        });
+        this.#settled();
         pause = FLUSH_RETRY_MILLIS;
         if (this.#flushFails) {
           this.#flushFails = false;
@@ -521,6 +568,7 @@ export class StoreEngine {
           `segment ${segment.number} could not be written to its day files: ${(error as Error).message}`,
         );
         this.#flushFails = true;
+        this.#settled(error as Error);
         if (isFatal(error)) this.#events.fatal(error);
         if (this.#closing) return; // the log keeps it
         await this.#pause(pause);
@@ -532,6 +580,48 @@ export class StoreEngine {
   async #noteRuns(segment: Segment): Promise<void> {
     const query = async (sql: string) => (await this.#flushConnection.runAndReadAll(sql)).getRows();
     for (const day of segment.days) await this.#runs.note(await this.#days.ensure(day), segment.number, query);
+  }
+
+  #inColdTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#coldTurn.then(work);
+    this.#coldTurn = turn.then(
+      () => undefined,
+      () => undefined, // its caller hears of it; the next one has its turn all the same
+    );
+    return turn;
+  }
+
+  /**
+   * Resolves when all spans that are acknowledged by now are in day files and the log of them is gone.
+   * Errors: `BackendUnavailableError` when that fails, or the store stops; what was acknowledged is in the log all the same.
+   */
+  settle(): Promise<void> {
+    const active = this.#segments.at(-1)!;
+    const hasRecords = active.spans > 0 || active.logBytes > 0 || this.#activeIsSuspect;
+    const number = hasRecords ? active.number : active.number - 1;
+    if ((this.#segments[0]?.number ?? 0) > number) return Promise.resolve();
+    if (this.#stopping) return Promise.reject(new BackendUnavailableError('The store is stopping.'));
+    this.#rollWanted ||= hasRecords;
+    return new Promise((resolve, reject) => this.#settling.add({ number, resolve, reject }));
+  }
+
+  /** Tells those who wait how far the day files have got, or that they have not. */
+  #settled(failure?: Error): void {
+    for (const waiting of this.#settling) {
+      if (failure === undefined && waiting.number >= this.#segments[0]!.number) continue;
+      this.#settling.delete(waiting);
+      if (failure === undefined) waiting.resolve();
+      else {
+        const message =
+          'What was acknowledged cannot be written to the day files at present; it is in the log. Try again later.';
+        waiting.reject(new BackendUnavailableError(message, { cause: failure }));
+      }
+    }
+  }
+
+  /** Whether the tenant is being deleted. */
+  isBeingDeleted(tenant: string | null): boolean {
+    return this.#deleting.has(tenant);
   }
 
   #pause(millis: number): Promise<void> {
@@ -635,6 +725,7 @@ export class StoreEngine {
   /** Stops the statements that run; they fail. */
   interrupt(): void {
     this.#stopping = true;
+    this.#settled(new Error('the store is stopping'));
     this.#database.interrupt();
     this.#flushConnection.interrupt();
   }
@@ -643,6 +734,7 @@ export class StoreEngine {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#closing = true;
+    this.#settled(new Error('the store is stopping'));
     this.#wakeFlush?.();
     await this.#flushing;
   }

@@ -37,6 +37,13 @@ export class RequestMemory {
     return entry !== undefined && entry.expires > now ? entry.answer : undefined;
   }
 
+  /** As if no request with spans of the tenant had come. */
+  forgetTenant(tenant: string | null): void {
+    for (const [digest, { answer }] of this.#answers) {
+      if (answer.tenants.some(({ tenantId }) => tenantId === tenant)) this.#answers.delete(digest);
+    }
+  }
+
   remember(digest: string, answer: RememberedAnswer, now: number): void {
     this.#answers.delete(digest);
     this.#answers.set(digest, { answer, expires: now + this.#millis });

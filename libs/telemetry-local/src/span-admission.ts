@@ -44,9 +44,13 @@ export interface RejectedSpan {
 export interface Admission {
   readonly admitted: AdmittedSpan[];
   readonly rejected: RejectedSpan[];
-  /** All spans of the request. */
+  /** All spans of the request, but those of tenants that are being deleted. */
   readonly total: number;
+  /** The request without the spans of tenants that are being deleted; undefined when it has none. */
+  readonly kept: OtlpTraces | undefined;
 }
+
+const NONE: ReadonlySet<string | null> = new Set();
 
 type Named = { readonly name: string | undefined } | { readonly problem: string };
 
@@ -62,9 +66,11 @@ export function originOf(resourceSpans: OtlpResourceSpans, scopeSpans: OtlpScope
   return encodeTraces({ resourceSpans: [{ ...resourceSpans, scopeSpans: [{ ...scopeSpans, spans: [] }] }] });
 }
 
-export function admitSpans(traces: OtlpTraces, caller: Caller): Admission {
+/** Spans of the tenants in `deleting` are refused, and leave no trace in what is logged: `index` counts without them. */
+export function admitSpans(traces: OtlpTraces, caller: Caller, deleting = NONE): Admission {
   const admitted: AdmittedSpan[] = [];
   const rejected: RejectedSpan[] = [];
+  const left = new Set<OtlpSpan>();
   let index = -1;
   for (const resourceSpans of traces.resourceSpans) {
     const attributes = resourceSpans.resource.attributes;
@@ -83,6 +89,13 @@ export function admitSpans(traces: OtlpTraces, caller: Caller): Admission {
           const tenantId = caller.tenantId ?? ('problem' in named ? null : (named.name ?? null));
           rejected.push({ tenantId, reason, detail });
         };
+        const namedTenant = 'problem' in named ? null : (named.name ?? null);
+        if (deleting.has(caller.tenantId ?? namedTenant) || (namedTenant !== null && deleting.has(namedTenant))) {
+          index -= 1;
+          left.add(span);
+          reject('tenant_deleted', 'the tenant is being deleted');
+          continue;
+        }
         const invalid = validateSpan(span);
         if (invalid !== undefined) {
           reject('invalid_span', invalid);
@@ -112,7 +125,19 @@ export function admitSpans(traces: OtlpTraces, caller: Caller): Admission {
       }
     }
   }
-  return { admitted, rejected, total: index + 1 };
+  return { admitted, rejected, total: index + 1, kept: left.size === 0 ? undefined : without(traces, left) };
+}
+
+function without({ resourceSpans }: OtlpTraces, left: ReadonlySet<OtlpSpan>): OtlpTraces {
+  return {
+    resourceSpans: resourceSpans.flatMap((resource) => {
+      const scopeSpans = resource.scopeSpans.flatMap((scope) => {
+        const spans = scope.spans.filter((span) => !left.has(span));
+        return spans.length === 0 ? [] : [{ ...scope, spans }];
+      });
+      return scopeSpans.length === 0 ? [] : [{ ...resource, scopeSpans }];
+    }),
+  };
 }
 
 /** The reasons with their counts and one example each, bounded. */

@@ -65,6 +65,7 @@ const CLASSES: ReadonlyMap<string, ErrorClass> = new Map(
     telemetry.ProjectNotFoundError,
     telemetry.SpanNotFoundError,
     telemetry.StoreOpenError,
+    telemetry.TenantDeletedError,
     telemetry.TenantMismatchError,
   ].map((errorClass) => [errorClass.name, errorClass]),
 );

@@ -5,9 +5,15 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { type IngestRequest, InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import {
+  type IngestRequest,
+  InvalidQueryError,
+  type ProjectRef,
+  TenantDeletedError,
+} from '@cogniverse/foundation/telemetry';
 import { DataDirectory } from './data-directory.js';
 import { StoreEngine } from './engine.js';
+import { erasureHandlers } from './erasure/handlers.js';
 import { metaHandlers } from './meta/handlers.js';
 import { getProjectById, getStatistics, listProjects, listTenants } from './query/project-query.js';
 import { querySpans } from './query/span-query.js';
@@ -24,6 +30,14 @@ interface WaitingRequest {
   readonly request: IngestRequest;
 }
 
+type CallMessage = Extract<ToWorker, { readonly type: 'call' }>;
+
+/** The tenant that a call names; undefined for none. */
+function tenantOf({ request }: CallMessage): string | null | undefined {
+  const { tenantId, project } = (request ?? {}) as { tenantId?: string | null; project?: Partial<ProjectRef> };
+  return tenantId === undefined ? project?.tenantId : tenantId;
+}
+
 class StoreWorker {
   readonly #port: MessagePort;
   readonly #engine: StoreEngine;
@@ -33,7 +47,8 @@ class StoreWorker {
   /** Groups and ticks, one after another. */
   #turn: Promise<void> = Promise.resolve();
   #drainScheduled = false;
-  readonly #calls = new Set<Promise<void>>();
+  /** Calls under way, with what they ask. */
+  readonly #calls = new Map<Promise<void>, CallMessage>();
   readonly #timer: NodeJS.Timeout;
   #tickUnderWay = false;
   #failed = false;
@@ -70,8 +85,8 @@ class StoreWorker {
         }
         return;
       case 'call': {
-        const call = this.#call(message.id, message.name, message.request);
-        this.#calls.add(call);
+        const call = this.#call(message);
+        this.#calls.set(call, message);
         call.finally(() => this.#calls.delete(call));
         return;
       }
@@ -101,7 +116,7 @@ class StoreWorker {
     this.#failed = true;
     this.#send({ type: 'failing', error: errorToMessage(error) });
     clearInterval(this.#timer);
-    Promise.allSettled([...this.#calls, this.#engine.stop()]).then(() => this.#port.close());
+    Promise.allSettled([...this.#calls.keys(), this.#engine.stop()]).then(() => this.#port.close());
   }
 
   /** The process exits, now. */
@@ -109,7 +124,7 @@ class StoreWorker {
     this.#failed = true;
     clearInterval(this.#timer);
     this.#engine.interrupt();
-    Promise.allSettled([this.#turn, ...this.#calls, this.#engine.stop()]).then(() => {
+    Promise.allSettled([this.#turn, ...this.#calls.keys(), this.#engine.stop()]).then(() => {
       Atomics.store(this.#halted, 0, 1);
       Atomics.notify(this.#halted, 0);
     });
@@ -141,10 +156,23 @@ class StoreWorker {
     }
   }
 
-  async #call(id: number, name: string, request: unknown): Promise<void> {
+  /** Resolves when the calls under way that name the tenant have been answered, but deletions. */
+  async callsOf(tenantId: string | null): Promise<void> {
+    const calls = [...this.#calls].filter(([, call]) => call.name !== 'deleteTenant' && tenantOf(call) === tenantId);
+    await Promise.all(calls.map(([call]) => call));
+  }
+
+  async #call(message: CallMessage): Promise<void> {
+    const { id, name, request } = message;
     try {
       const handler = this.#handlers.get(name);
       if (handler === undefined) throw new InvalidQueryError(`This store has no operation "${name}".`);
+      const tenant = tenantOf(message);
+      if (tenant !== undefined && this.#engine.isBeingDeleted(tenant) && name !== 'deleteTenant') {
+        throw new TenantDeletedError(
+          `The tenant ${JSON.stringify(tenant)} is being deleted. Ask again when that is done.`,
+        );
+      }
       this.#send({ type: 'result', id, value: await handler(request as never) });
     } catch (error) {
       this.#send({ type: 'error', id, error: errorToMessage(error) });
@@ -155,7 +183,7 @@ class StoreWorker {
     clearInterval(this.#timer);
     this.#inTurn(async () => {
       await this.#drain();
-      await Promise.all(this.#calls);
+      await Promise.all(this.#calls.keys());
       await this.#closeMeta();
       await this.#engine.close();
       this.#send({ type: 'result', id, value: undefined });
@@ -187,6 +215,7 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
       getStatistics: (query) => getStatistics(engine, query),
       figures: async () => engine.figures(),
       ...meta.handlers,
+      ...erasureHandlers(engine, meta.database, async (tenantId) => worker?.callsOf(tenantId)),
     } satisfies Partial<StoreHandlers> as StoreHandlers;
     worker = new StoreWorker(port, engine, handlers, () => meta.close(), halted);
     send({ type: 'opened' });

@@ -40,6 +40,10 @@ export class ConfigurationError extends TelemetryError {
 export class TenantMismatchError extends TelemetryError {
   readonly code = 'tenant_mismatch';
 }
+/** A tenant that is being deleted. */
+export class TenantDeletedError extends TelemetryError {
+  readonly code = 'tenant_deleted';
+}
 /** Two tenants' projects would have the same name. */
 export class ProjectCollisionError extends TelemetryError {
   readonly code = 'project_collision';

@@ -40,6 +40,7 @@ it('has these public names', () => {
     'TelemetryLevel',
     'TelemetryManager',
     'TenantLedger',
+    'TenantDeletedError',
     'TenantMismatchError',
     'TenantQueue',
     'TenantRequiredError',

@@ -37,6 +37,11 @@ export const OPERATION_SCOPES: { readonly [Name in StoreCallName]: ScopeOf<Telem
   logRun: 'tenant',
   logRunEvaluation: 'tenant',
   getRuns: 'tenant',
+  deleteTenant: 'operator',
+  deleteProject: 'project',
+  deleteTraces: 'project',
+  deleteSpans: 'project',
+  deleteSessions: 'project',
   figures: 'operator',
 };
 

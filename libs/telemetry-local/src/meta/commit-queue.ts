@@ -10,7 +10,9 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 export type Change<T> = (connection: DuckDBConnection) => Promise<T>;
 
 interface Waiting {
-  readonly change: Change<unknown>;
+  /** Undefined: `alone` is to run instead, without a transaction. */
+  readonly change: Change<unknown> | undefined;
+  readonly alone?: () => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -47,13 +49,33 @@ export class CommitQueue {
     });
   }
 
+  /** Runs `work` while no change runs, after those that wait already. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({
+        change: undefined,
+        alone: work,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+      });
+      this.#running ??= this.#run();
+    });
+  }
+
   async drained(): Promise<void> {
     await this.#running;
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, MAX_CHANGES);
+      const { alone, resolve, reject } = this.#waiting[0]!;
+      if (alone !== undefined) {
+        this.#waiting.shift();
+        await alone().then(resolve, reject);
+        continue;
+      }
+      const next = this.#waiting.findIndex(({ change }) => change === undefined);
+      const batch = this.#waiting.splice(0, next === -1 ? MAX_CHANGES : Math.min(next, MAX_CHANGES));
       try {
         await this.#together(batch);
       } catch {
@@ -70,7 +92,7 @@ export class CommitQueue {
     try {
       for (const { change } of batch) {
         try {
-          outcomes.push({ value: await change(this.#connection) });
+          outcomes.push({ value: await change!(this.#connection) });
         } catch (error) {
           if (!this.#isRefusal(error)) throw error;
           outcomes.push({ error });

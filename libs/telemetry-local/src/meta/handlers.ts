@@ -11,6 +11,7 @@ import { getMetrics } from './metrics.js';
 
 export interface MetaHandlers {
   readonly handlers: Partial<StoreHandlers>;
+  readonly database: MetaDatabase;
   /** Called when no call runs any more. */
   close(): Promise<void>;
 }
@@ -35,6 +36,7 @@ export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
       logRunEvaluation: ({ tenantId, runId, evaluation }) => experiments.logRunEvaluation(tenantId, runId, evaluation),
       getRuns: ({ tenantId, experimentId }) => experiments.getRuns(tenantId, experimentId),
     },
+    database: meta,
     close: () => meta.close(),
   };
 }

@@ -78,6 +78,11 @@ export class MetaDatabase {
     return this.#commits.commit(change);
   }
 
+  /** Runs `work` while nothing writes to the database. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#commits.alone(work);
+  }
+
   nextPosition(): bigint {
     this.#position += 1n;
     return this.#position;

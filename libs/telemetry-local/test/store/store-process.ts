@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { OtlpSpan } from '@cogniverse/foundation/otlp';
-import type { IngestResult, StoredSpan } from '@cogniverse/foundation/telemetry';
+import type { IngestResult, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { OpenLocalStoreOptions } from '@cogniverse/telemetry-local';
 import { onTestFinished } from 'vitest';
 import { type AtEnd, request } from './store-fixture.js';
@@ -18,7 +18,7 @@ export class StoreProcess {
   readonly acknowledged = new Map<string, OtlpSpan>();
   /** All spans that were sent. */
   readonly sent = new Map<string, OtlpSpan>();
-  readonly #waiting = new Map<number, (result: IngestResult | undefined) => void>();
+  readonly #waiting = new Map<number, (result: unknown) => void>();
   #nextId = 0;
   #gone = false;
 
@@ -30,7 +30,7 @@ export class StoreProcess {
       for (const resolve of this.#waiting.values()) resolve(undefined);
     });
     child.on('error', () => child.kill('SIGKILL'));
-    child.on('message', ({ id, result }: { id: number; result: IngestResult }) => this.#waiting.get(id)?.(result));
+    child.on('message', ({ id, result }: { id: number; result: unknown }) => this.#waiting.get(id)?.(result));
   }
 
   /** Errors: `Error` with the signal or exit code, if the process ends before its store is open. */
@@ -56,18 +56,24 @@ export class StoreProcess {
     return started;
   }
 
-  /** Undefined when the process died before it answered. */
-  async ingest(spans: OtlpSpan[]): Promise<IngestResult | undefined> {
-    for (const span of spans) this.sent.set(span.spanId, span);
+  /** Calls a method of the store. Undefined when the process died before it answered. */
+  async call(method: keyof TelemetryStore, argument: object): Promise<unknown> {
     if (this.#gone) return undefined;
     const id = this.#nextId++;
-    const result = await new Promise<IngestResult | undefined>((resolve) => {
+    const result = await new Promise<unknown>((resolve) => {
       this.#waiting.set(id, resolve);
-      this.child.send({ id, request: request(spans) }, (error) => {
+      this.child.send({ id, call: method, request: argument }, (error) => {
         if (error !== null) resolve(undefined);
       });
     });
     this.#waiting.delete(id);
+    return result;
+  }
+
+  /** Undefined when the process died before it answered. */
+  async ingest(spans: OtlpSpan[]): Promise<IngestResult | undefined> {
+    for (const span of spans) this.sent.set(span.spanId, span);
+    const result = (await this.call('ingest', request(spans))) as IngestResult | undefined;
     if (result?.status === 'stored') for (const span of spans) this.acknowledged.set(span.spanId, span);
     return result;
   }

@@ -40,6 +40,7 @@ export { withSession } from './session.js';
 export { toSpanRecord } from './span-record.js';
 export type { AnnotationCalls } from './store/annotation-calls.js';
 export type { DatasetCalls } from './store/dataset-calls.js';
+export type { DeletionCalls, DeletionRecord, TenantDeletionRecord } from './store/deletion-calls.js';
 export type { ExperimentCalls } from './store/experiment-calls.js';
 export type { IngestRequest, IngestResult, StoreFigures, StoreHealth, TenantIngestCounts } from './store/ingest.js';
 export type {

@@ -19,6 +19,7 @@ import {
   SpanNotFoundError,
   StoreOpenError,
   TelemetryError,
+  TenantDeletedError,
   TenantMismatchError,
 } from '../errors.js';
 
@@ -34,6 +35,7 @@ const STORE_ERRORS: readonly { readonly status: number; readonly errorClass: Err
   { status: 409, errorClass: ProjectAmbiguousError },
   { status: 409, errorClass: ProjectCollisionError },
   { status: 409, errorClass: DatasetExistsError },
+  { status: 409, errorClass: TenantDeletedError },
   { status: 422, errorClass: InvalidQueryError },
   { status: 422, errorClass: InvalidNameError },
   { status: 500, errorClass: ConfigurationError },

@@ -131,6 +131,37 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
       evaluation: { name: 'exact', score: 1, annotator_kind: 'CODE' },
     },
   },
+  deleteTenant: {
+    tag: 'administration',
+    summary: 'Deletes all of a tenant, without a byte left behind.',
+    description:
+      'Answers when no content, attribute, name or id of it is in the data directory. While it runs what the tenant writes is refused (`tenant_deleted`). Back-ups are not touched. `tenant` null is what names no tenant.',
+    example: { tenant: 'acme' },
+  },
+  deleteProject: {
+    tag: 'administration',
+    summary: 'Deletes the spans and annotations of a project.',
+    description: 'What comes for it afterwards makes it anew.',
+    example: { project: PROJECT },
+  },
+  deleteTraces: {
+    tag: 'administration',
+    summary: 'Deletes traces by id, or spans that start in a range of time, with their annotations.',
+    description: '`start_time` is included, `end_time` is not. Ids or a time must be given.',
+    example: { project: PROJECT, trace_ids: ['4bf92f3577b34da6a3ce929d0e0e4736'] },
+  },
+  deleteSpans: {
+    tag: 'administration',
+    summary: 'Deletes single spans with their annotations.',
+    description: 'Spans below them stay, as ones whose parent is missing.',
+    example: { project: PROJECT, span_ids: ['00f067aa0ba902b7'] },
+  },
+  deleteSessions: {
+    tag: 'administration',
+    summary: 'Deletes the spans of sessions with their annotations.',
+    description: '',
+    example: { project: PROJECT, session_ids: ['session-1'] },
+  },
   figures: {
     tag: 'administration',
     summary: 'Figures of the store, as on `/metrics`.',

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { StoreCalls, TelemetryStore } from '../store/telemetry-store.js';
 import { ANNOTATION_INPUTS, ANNOTATION_OPERATIONS } from './annotations.js';
 import { DATASET_INPUTS, DATASET_OPERATIONS } from './datasets.js';
+import { DELETION_OPERATIONS } from './deletion.js';
 import { EXPERIMENT_INPUTS, EXPERIMENT_OPERATIONS } from './experiments.js';
 import { type OperationsOf, reading, type StoreOperation } from './operation.js';
 import { SPAN_INPUTS, SPAN_OPERATIONS } from './spans.js';
@@ -31,6 +32,7 @@ export const STORE_OPERATIONS = {
   ...ANNOTATION_OPERATIONS,
   ...DATASET_OPERATIONS,
   ...EXPERIMENT_OPERATIONS,
+  ...DELETION_OPERATIONS,
   figures: reading('GET figures', request<object>({}), dataOf(z.record(z.string(), double))),
 } satisfies OperationsOf<StoreCalls>;
 

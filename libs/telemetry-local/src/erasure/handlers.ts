@@ -1,0 +1,50 @@
+/** What the store answers to deletions.   Store worker -> [handlers] -> eraser. */
+import { checkTimeRange, InvalidQueryError, type ProjectRef, parseTime } from '@cogniverse/foundation/telemetry';
+import type { StoreEngine } from '../engine.js';
+import type { MetaDatabase } from '../meta/meta-database.js';
+import { hexId } from '../query/query-input.js';
+import type { StoreHandlers } from '../store-port.js';
+import type { SpanChoice } from './span-condition.js';
+
+const BACKUPS =
+  'Back-ups are files of their own and were not touched: delete those that hold the tenant, or delete the tenant again after a restore.';
+
+/** `callsOf` resolves when the calls of the tenant that are under way have been answered. */
+export function erasureHandlers(
+  engine: StoreEngine,
+  meta: MetaDatabase,
+  callsOf: (tenantId: string | null) => Promise<void>,
+) {
+  const { eraser } = engine;
+  const erase = async (project: ProjectRef, choice: SpanChoice, how: 'rewrite' | 'delete') => ({
+    deleted: await eraser.deleteSpans({ project, choice, how }, meta),
+  });
+  return {
+    deleteTenant: async ({ tenantId }) => {
+      const outcome = await eraser.deleteTenant(
+        tenantId,
+        () => callsOf(tenantId),
+        (work) => meta.alone(work),
+      );
+      return { ...outcome, note: BACKUPS };
+    },
+    deleteProject: ({ project }) => erase(project, {}, 'rewrite'),
+    deleteTraces: async ({ project, traceIds, startTime, endTime }) => {
+      if (traceIds === undefined && startTime === undefined && endTime === undefined) {
+        throw new InvalidQueryError('Neither traceIds nor startTime nor endTime is given; name what is to be deleted.');
+      }
+      checkTimeRange({ startTime, endTime });
+      const choice = {
+        traceIds: traceIds?.map((id) => hexId(id, 16, 'traceIds')),
+        range: {
+          start: startTime === undefined ? undefined : parseTime(startTime, 'startTime'),
+          end: endTime === undefined ? undefined : parseTime(endTime, 'endTime'),
+        },
+      };
+      return erase(project, choice, traceIds === undefined ? 'rewrite' : 'delete');
+    },
+    deleteSpans: async ({ project, spanIds }) =>
+      erase(project, { spanIds: spanIds.map((id) => hexId(id, 8, 'spanIds')) }, 'delete'),
+    deleteSessions: ({ project, sessionIds }) => erase(project, { sessionIds }, 'delete'),
+  } satisfies Partial<StoreHandlers>;
+}
