@@ -31,6 +31,7 @@ import { flushSegment } from './flush.js';
 import type { LocalStoreConfig } from './options.js';
 import { phase } from './phases.js';
 import { type ProjectKey, projectKey } from './project-key.js';
+import { spanConditionOf } from './query/conditions/query-condition.js';
 import { projectCondition } from './query/span-conditions.js';
 import { SqlBuilder } from './query/sql-builder.js';
 import { type RememberedAnswer, RequestMemory, requestDigest } from './request-memory.js';
@@ -680,7 +681,7 @@ export class StoreEngine {
   }
 
   /**
-   * Runs `fn` over the spans of one project that start in the range.
+   * Runs `fn` over the spans of one project that start in the range, and fulfil the condition if there is one.
    *
    * `source` is a SELECT to stand in brackets after FROM; it uses values bound in `sql`, so the statement is run with `run(text)`.
    */
@@ -688,11 +689,13 @@ export class StoreEngine {
     project: ProjectRef,
     range: NanosRange,
     fn: (spans: { source: string; sql: SqlBuilder; run: (statement: string) => Promise<SqlRows> }) => Promise<T>,
+    condition?: string,
   ): Promise<T> {
     const sql = new SqlBuilder();
-    const { key } = projectKey(project);
-    return this.withSnapshot((snapshot) => {
-      const source = `SELECT * FROM (${snapshot.source({ projectKey: key, range })}) WHERE ${projectCondition(project, sql)}`;
+    const key = projectKey(project);
+    return this.withSnapshot(async (snapshot) => {
+      const fulfils = condition === undefined ? 'true' : spanConditionOf(snapshot, key, range, condition, sql).sql;
+      const source = `SELECT * FROM (${snapshot.source({ projectKey: key.key, range })}) WHERE ${projectCondition(project, sql)} AND ${fulfils}`;
       return fn({ source, sql, run: (statement) => this.query(statement, sql.parameters) });
     });
   }

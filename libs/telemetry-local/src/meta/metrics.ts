@@ -31,6 +31,7 @@ export interface SpanSource {
     project: ProjectRef,
     range: NanosRange,
     fn: (spans: { source: string; sql: SqlBuilder; run: (statement: string) => Promise<SqlRows> }) => Promise<T>,
+    condition?: string,
   ): Promise<T>;
 }
 
@@ -174,29 +175,32 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
   const metrics = names.map((name) => ({ name, ofSpans: spanMetricOf(name) }));
   const priced = models > 0 && names.includes('cost_total');
 
-  return engine.withSpans(project, range, async ({ source, sql, run }) => {
-    const inputs: string[] = [];
-    const spanValues: string[] = [];
-    const traceValues: string[] = [];
-    for (const { name, ofSpans } of metrics) {
-      if (ofSpans === undefined) {
-        traceValues.push(`(${TRACE_METRICS[name]})::DOUBLE`);
-      } else {
-        const column = `v${inputs.length}`;
-        inputs.push(`${ofSpans.input(sql, priced)} AS ${column}`);
-        spanValues.push(`(${ofSpans.aggregate(column)})::DOUBLE`);
+  return engine.withSpans(
+    project,
+    range,
+    async ({ source, sql, run }) => {
+      const inputs: string[] = [];
+      const spanValues: string[] = [];
+      const traceValues: string[] = [];
+      for (const { name, ofSpans } of metrics) {
+        if (ofSpans === undefined) {
+          traceValues.push(`(${TRACE_METRICS[name]})::DOUBLE`);
+        } else {
+          const column = `v${inputs.length}`;
+          inputs.push(`${ofSpans.input(sql, priced)} AS ${column}`);
+          spanValues.push(`(${ofSpans.aggregate(column)})::DOUBLE`);
+        }
       }
-    }
-    const select = (ofSpans: boolean, rows: string, values: readonly string[]) =>
-      `(SELECT ${ofSpans} AS of_spans, ${bucketOf('start_ns')} AS bucket, metric_group, min(start_ns) AS first_ns,
+      const select = (ofSpans: boolean, rows: string, values: readonly string[]) =>
+        `(SELECT ${ofSpans} AS of_spans, ${bucketOf('start_ns')} AS bucket, metric_group, min(start_ns) AS first_ns,
           [${values.join(', ')}] AS metric_values
         FROM ${rows} WHERE metric_group IS NOT NULL GROUP BY bucket, metric_group LIMIT ${MAX_POINTS + 1})`;
-    const parts = [
-      ...(spanValues.length === 0 ? [] : [select(true, 'spans', spanValues)]),
-      ...(traceValues.length === 0 ? [] : [select(false, 'grouped_traces', traceValues)]),
-    ];
-    const columns = ['trace_id', 'parent_id', 'start_ns', 'end_ns', 'seq', 'status'];
-    const rows = await run(`
+      const parts = [
+        ...(spanValues.length === 0 ? [] : [select(true, 'spans', spanValues)]),
+        ...(traceValues.length === 0 ? [] : [select(false, 'grouped_traces', traceValues)]),
+      ];
+      const columns = ['trace_id', 'parent_id', 'start_ns', 'end_ns', 'seq', 'status'];
+      const rows = await run(`
       WITH spans AS (
         SELECT ${[...columns, `${groupSql(query.groupBy, sql)} AS metric_group`, ...inputs].join(', ')}
         FROM (${priced ? pricedSql(source, prices, sql) : source})),
@@ -206,23 +210,25 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
       grouped_traces AS (
         SELECT * FROM traces JOIN (SELECT DISTINCT trace_id, metric_group FROM spans) USING (trace_id))
       SELECT * FROM (${parts.join(' UNION ALL ')}) ORDER BY bucket, metric_group`);
-    const ofSpans = metrics.filter((metric) => metric.ofSpans !== undefined).map(({ name }) => name);
-    const ofTraces = metrics.filter((metric) => metric.ofSpans === undefined).map(({ name }) => name);
-    const results = (rows as [boolean, bigint, string, bigint, DuckDBListValue][]).map(
-      ([isOfSpans, bucket, group, first, list]) => {
-        const metricNames = isOfSpans ? ofSpans : ofTraces;
-        const values = new Map(metricNames.map((name, index) => [name, list.items[index] as number | null] as const));
-        return { bucket, group, first, values };
-      },
-    );
-    const earliest = results.reduce<bigint | undefined>(
-      (least, { first }) => (least === undefined || first < least ? first : least),
-      undefined,
-    );
-    const timeOf = (bucket: bigint) =>
-      width === undefined ? (range.start ?? earliest ?? 0n) : origin + bucket * width;
-    return pointsOf(results, names, timeOf, query.groupBy !== undefined);
-  });
+      const ofSpans = metrics.filter((metric) => metric.ofSpans !== undefined).map(({ name }) => name);
+      const ofTraces = metrics.filter((metric) => metric.ofSpans === undefined).map(({ name }) => name);
+      const results = (rows as [boolean, bigint, string, bigint, DuckDBListValue][]).map(
+        ([isOfSpans, bucket, group, first, list]) => {
+          const metricNames = isOfSpans ? ofSpans : ofTraces;
+          const values = new Map(metricNames.map((name, index) => [name, list.items[index] as number | null] as const));
+          return { bucket, group, first, values };
+        },
+      );
+      const earliest = results.reduce<bigint | undefined>(
+        (least, { first }) => (least === undefined || first < least ? first : least),
+        undefined,
+      );
+      const timeOf = (bucket: bigint) =>
+        width === undefined ? (range.start ?? earliest ?? 0n) : origin + bucket * width;
+      return pointsOf(results, names, timeOf, query.groupBy !== undefined);
+    },
+    query.condition,
+  );
 }
 
 function pointsOf(

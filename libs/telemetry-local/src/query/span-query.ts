@@ -13,6 +13,7 @@ import { projectKey } from '../project-key.js';
 import type { Run } from '../runs.js';
 import type { NanosRange, Snapshot, SourceOptions } from '../snapshot.js';
 import { RESTORE_SELECT, RESTORE_SEQUENCE, RESTORE_START, SpanRestorer } from '../span-table.js';
+import { spanConditionOf } from './conditions/query-condition.js';
 import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject } from './query-input.js';
 import { filterConditions, projectCondition } from './span-conditions.js';
@@ -23,6 +24,7 @@ const FIELDS = [
   'startTime',
   'endTime',
   'filters',
+  'condition',
   'sort',
   'order',
   'limit',
@@ -121,8 +123,8 @@ export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Pr
   const sql = new SqlBuilder();
   const conditions = [projectCondition(project, sql), ...filterConditions(query.filters, sql)];
   const range = nanosRange(query);
-  const { filters } = query;
-  const digest = queryDigest({ project: project.key, ...range, filters });
+  const { filters, condition } = query;
+  const digest = queryDigest({ project: project.key, ...range, filters, condition });
   /** Of what is left to give. */
   let left = range;
   if (query.cursor !== undefined) {
@@ -132,16 +134,25 @@ export async function querySpans(engine: StoreEngine, query: StoreSpanQuery): Pr
     const reached = BigInt(cursor.value);
     left = order === 'desc' ? { ...range, end: reached + 1n } : { ...range, start: reached };
   }
-  const where = conditions.join(' AND ');
   const orderBy = sort === 'sequence' ? `seq ${order}` : `start_ns ${order}, seq ${order}`;
   const options: SourceOptions = { projectKey: project.key, range };
 
   return engine.withSnapshot(async (snapshot) => {
+    const test = condition === undefined ? undefined : spanConditionOf(snapshot, project, range, condition, sql);
+    if (test !== undefined) conditions.push(test.sql);
+    const where = conditions.join(' AND ');
     let rows: SqlRows = [];
-    const inSteps = sort === 'start_time' && SELECTIVE.every((name) => filters?.[name] === undefined);
+    const inSteps =
+      sort === 'start_time' && test?.ofOneSpan !== false && SELECTIVE.every((name) => filters?.[name] === undefined);
     const plan = inSteps
       ? steps(snapshot, options, await runsInOrder(engine, snapshot, project.key, left, order), order)
-      : [{ sources: snapshot.sources(options), isFinal: () => true }];
+      : // What looks at other spans is found once, not for each source.
+        [
+          {
+            sources: test?.ofOneSpan === false ? [snapshot.source(options)] : snapshot.sources(options),
+            isFinal: () => true,
+          },
+        ];
     for (const { sources, isFinal } of plan) {
       if (sources.length === 0) continue;
       const parts = sources.map(

@@ -6,6 +6,7 @@
 import type { Page, StoreTraceQuery, TraceRecord } from '@cogniverse/foundation/telemetry';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
+import { traceConditionOf } from './conditions/query-condition.js';
 import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { TRACE_LATENCY_NANOS } from './project-query.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject, textList } from './query-input.js';
@@ -17,6 +18,7 @@ const FIELDS = [
   'startTime',
   'endTime',
   'sessionId',
+  'condition',
   'sort',
   'order',
   'limit',
@@ -59,7 +61,8 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
   const sql = new SqlBuilder();
   const project = projectCondition(ref, sql);
   const sessions = query.sessionId === undefined ? undefined : textList(query.sessionId, 'sessionId');
-  const digest = queryDigest({ key, ...range, sessions });
+  const { condition } = query;
+  const digest = queryDigest({ key, ...range, sessions, condition });
   const after =
     query.cursor === undefined
       ? 'true'
@@ -67,6 +70,7 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
   const restricted = sessions !== undefined || range.start !== undefined || range.end !== undefined;
 
   return engine.withSnapshot(async (snapshot) => {
+    const fulfils = condition === undefined ? 'true' : traceConditionOf(snapshot, projectKey(ref), condition, sql);
     const inSession = sessions === undefined ? 'true' : sql.anyOf('session_id', sessions);
     const found = restricted
       ? `SEMI JOIN (SELECT DISTINCT trace_id FROM (${snapshot.source({ projectKey: key, range })}) WHERE ${project} AND ${inSession}) USING (trace_id)`
@@ -80,7 +84,7 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
            arg_min(session_id, (start_ns, seq)) FILTER (WHERE session_id IS NOT NULL),
            coalesce(sum(tokens_prompt), 0), coalesce(sum(tokens_completion), 0),
            ${sort === 'latency' ? TRACE_LATENCY_NANOS : 'min(start_ns)'} AS sort_key
-         FROM (SELECT * FROM (${snapshot.source({ projectKey: key })}) WHERE ${project}) ${found}
+         FROM (SELECT * FROM (${snapshot.source({ projectKey: key })}) WHERE ${project} AND ${fulfils}) ${found}
          GROUP BY trace_id)
        WHERE ${after} ORDER BY sort_key ${order}, id ${order} LIMIT ${limit + 1}`,
       sql.parameters,

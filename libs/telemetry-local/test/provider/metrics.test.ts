@@ -146,6 +146,14 @@ function spanMetric(name: string, spans: OtlpSpan[], prices: MetricQuery['prices
   }
 }
 
+/** Conditions, and what they mean. */
+const CONDITIONS: Readonly<Record<string, (span: OtlpSpan) => boolean>> = {
+  "span_kind == 'LLM'": (span) => span.attributes.get('openinference.span.kind') === 'LLM',
+  'latency_ms >= 1000': (span) => span.endTimeUnixNano - span.startTimeUnixNano >= 1_000_000_000n,
+  "parent_span is None and (session.id == 's1' or llm.model_name is None)": (span) =>
+    span.attributes.get('session.id') === 's1' || !span.attributes.has('llm.model_name'),
+};
+
 interface Trace {
   readonly start: bigint;
   readonly millis: number;
@@ -173,7 +181,8 @@ function plainMetrics(all: readonly OtlpSpan[], query: StoreMetricQuery): Map<st
   const spans = all.filter(
     (span) =>
       span.startTimeUnixNano >= ((query.startTime as bigint | undefined) ?? 0n) &&
-      span.startTimeUnixNano < ((query.endTime as bigint | undefined) ?? 2n ** 63n),
+      span.startTimeUnixNano < ((query.endTime as bigint | undefined) ?? 2n ** 63n) &&
+      (query.condition === undefined || CONDITIONS[query.condition]!(span)),
   );
   const traceIds = new Set(spans.map((span) => span.traceId));
   const traces = Array.from(traceIds, (traceId): Trace => {
@@ -296,6 +305,7 @@ const anyQuery = fc.record(
     bucketSeconds: fc.constantFrom(1, 0.25, 60),
     groupBy: fc.constantFrom('name', 'kind', 'model', 'session', 'tenant', 'attribute:tag', 'attribute:missing'),
     prices: anyPrices,
+    condition: fc.constantFrom(...Object.keys(CONDITIONS)),
   },
   { requiredKeys: [] },
 );

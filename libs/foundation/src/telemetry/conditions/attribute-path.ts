@@ -34,19 +34,22 @@ export function placesOf(path: readonly string[]): AttributePlace[] {
   return places;
 }
 
-/** Undefined where there is none, or null. */
-export function attributeAt(
+/** What `read` makes of the first place where it makes something of what is there; null where there is none. */
+export function readAttribute<T>(
   attributes: Readonly<Record<string, AttributeValue>>,
   places: readonly AttributePlace[],
-): AttributeValue | undefined {
+  read: (value: AttributeValue) => T | null,
+): T | null {
   for (const { key, inner, json } of places) {
     const value = Object.hasOwn(attributes, key) ? attributes[key] : undefined;
     if (value === undefined || value === null) continue;
     const outer = inner.length > 0 && json && typeof value === 'string' ? parsed(value) : value;
     const found = within(outer, inner);
-    if (found !== undefined && found !== null) return found;
+    if (found === undefined || found === null) continue;
+    const result = read(found);
+    if (result !== null) return result;
   }
-  return undefined;
+  return null;
 }
 
 function parsed(text: string): AttributeValue | undefined {
@@ -72,7 +75,7 @@ function within(value: AttributeValue | undefined, path: readonly string[]): Att
 }
 
 /** The text of a string, a number, a boolean, or a list of these (as JSON); null for anything else. */
-export function textOf(value: AttributeValue | undefined): string | null {
+export function textOf(value: AttributeValue): string | null {
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
   if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   return Array.isArray(value) ? jsonOf(value) : null;
@@ -86,14 +89,14 @@ function jsonOf(value: AttributeValue): string | null {
 }
 
 /** Finite numbers only. */
-export function numberOf(value: AttributeValue | undefined): number | null {
+export function numberOf(value: AttributeValue): number | null {
   const isNumber =
     typeof value === 'number' || typeof value === 'bigint' || (typeof value === 'string' && NUMBER_TEXT.test(value));
   const number = isNumber ? Number(value) : Number.NaN;
   return Number.isFinite(number) ? number : null;
 }
 
-export function booleanOf(value: AttributeValue | undefined): boolean | null {
+export function booleanOf(value: AttributeValue): boolean | null {
   const text = typeof value === 'string' ? value.toLowerCase() : value;
   if (text === true || text === 'true' || text === 1) return true;
   return text === false || text === 'false' || text === 0 ? false : null;

@@ -2,7 +2,7 @@
  * A condition on rows in memory, plainly: what any faster way must agree with, and a way for providers that have none.   Read path: rows -> [evaluate].
  */
 import type { AttributeValue } from '../providers/records.js';
-import { attributeAt, booleanOf, numberOf, textOf } from './attribute-path.js';
+import { booleanOf, numberOf, readAttribute, textOf } from './attribute-path.js';
 import {
   type Condition,
   type ConditionComparison,
@@ -11,6 +11,12 @@ import {
   type ConditionLoopSource,
   conditionParts,
 } from './condition.js';
+
+const READINGS: Readonly<Record<'string' | 'number' | 'boolean', (value: AttributeValue) => ConditionValue>> = {
+  string: textOf,
+  number: numberOf,
+  boolean: booleanOf,
+};
 
 /** A value of a condition's expression; null is nothing. */
 export type ConditionValue = string | number | bigint | boolean | null;
@@ -85,13 +91,12 @@ function evaluate(expression: ConditionExpression, context: Context): ConditionV
       const owner = expression.ofParent ? row.parent : row;
       return owner?.field(expression.name) ?? null;
     }
-    case 'attribute': {
-      const value = top.attributes && attributeAt(top.attributes, expression.places);
-      if (expression.type === 'string') return textOf(value);
-      return expression.type === 'number' ? numberOf(value) : booleanOf(value);
-    }
+    case 'attribute':
+      return top.attributes === undefined
+        ? null
+        : readAttribute(top.attributes, expression.places, READINGS[expression.type]);
     case 'has_attribute':
-      return top.attributes !== undefined && attributeAt(top.attributes, expression.places) !== undefined;
+      return top.attributes !== undefined && readAttribute(top.attributes, expression.places, () => true) !== null;
     case 'annotation': {
       const annotation = context.chosen.get(annotationKey(expression));
       if (expression.field === 'exists') return annotation !== undefined;

@@ -17,6 +17,8 @@ export interface MetricQuery {
   bucketSeconds?: number | undefined;
   /** `name`, `kind`, `model`, `session`, `tenant`, or `attribute:<key>`. */
   groupBy?: string | undefined;
+  /** Only spans of which this is true count, in Phoenix's language; see `parseCondition`. A trace is then what is left of its spans. */
+  condition?: string | undefined;
   /**
    * Prices for `cost_total`, by the name of the model (`llm.model_name`, letter by letter). Default: none, only costs as recorded count.
    *

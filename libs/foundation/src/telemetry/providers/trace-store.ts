@@ -35,6 +35,8 @@ export interface SpanQuery {
   /** Not included; after the start. */
   endTime?: TimeInput | undefined;
   filters?: SpanFilters | undefined;
+  /** In Phoenix's language, for example `span_kind == 'LLM' and latency_ms > 500`; see `parseCondition`. It holds beside the filters. */
+  condition?: string | undefined;
   /** 1 to 1000 a page for `getSpanPage`; any number for `getSpans`. Default 1000. */
   limit?: number | undefined;
   cursor?: string | undefined;
@@ -49,6 +51,8 @@ export interface TraceQuery {
   startTime?: TimeInput | undefined;
   endTime?: TimeInput | undefined;
   sessionId?: string | readonly string[] | undefined;
+  /** In Phoenix's language, for example `error_count > 0 and any(s.name == 'rerank' for s in spans)`; see `parseCondition`. */
+  condition?: string | undefined;
   /** `start_time` (default) or `latency`. */
   sort?: 'start_time' | 'latency' | undefined;
   order?: 'desc' | 'asc' | undefined;

@@ -137,6 +137,7 @@ const spanQueryShape: Shape<Omit<SpanQuery, 'project'>> = {
   startTime: time('startTime'),
   endTime: time('endTime'),
   filters: spanFilters.optional(),
+  condition: optionalText,
   limit: pageSize,
   cursor: optionalText,
   sort: oneOf(['start_time', 'sequence']).optional(),
@@ -148,6 +149,7 @@ const traceQueryShape: Shape<Omit<TraceQuery, 'project'>> = {
   startTime: time('startTime'),
   endTime: time('endTime'),
   sessionId: texts,
+  condition: optionalText,
   sort: oneOf(['start_time', 'latency']).optional(),
   order,
   limit: pageSize,
@@ -165,6 +167,7 @@ const metricQueryShape: Shape<Omit<MetricQuery, 'project'>> = {
   endTime: time('endTime'),
   bucketSeconds: z.number(BUCKET_SECONDS).min(0.001, BUCKET_SECONDS).max(1e9, BUCKET_SECONDS).optional(),
   groupBy: optionalText,
+  condition: optionalText,
   prices: z.record(z.string(), modelPrice, OBJECT).optional(),
 };
 const metricQuery = request<StoreMetricQuery>({ project: projectRef, ...metricQueryShape });
