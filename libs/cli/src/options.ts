@@ -20,6 +20,7 @@ export interface AccessOptions {
   readonly endpoint?: string;
   readonly data?: string;
   readonly apiKey?: string;
+  readonly plainHttp?: boolean;
 }
 
 export interface ScopeOptions {
@@ -42,7 +43,13 @@ export function addAccessOptions(command: Command, { fallback = true, createsDat
         `open this data directory${createsData ? ', which may be a new one,' : ''} instead of asking a server${fallback ? FALLBACK : ''}`,
       ).conflicts('endpoint'),
     )
-    .addOption(new Option('--api-key <key>', 'key for the server').env('COGNIVERSE_API_KEY').hideHelp());
+    .addOption(
+      new Option(
+        '--api-key <key>',
+        'key for the server; rather in COGNIVERSE_API_KEY, where no other user sees it',
+      ).env('COGNIVERSE_API_KEY'),
+    )
+    .option('--plain-http', 'send the key unencrypted to a server on another machine');
 }
 
 export function addScopeOptions(command: Command): Command {

@@ -52,7 +52,7 @@ export async function withStore<T>(
 }
 
 async function openStore(
-  { data, endpoint = namedEndpoint(data), apiKey }: AccessOptions,
+  { data, endpoint = namedEndpoint(data), apiKey, plainHttp }: AccessOptions,
   { fallback = true, usualEndpoint = DEFAULT_ENDPOINT, createsData = false }: StoreAccess,
 ): Promise<{ store: TelemetryStore; place: StorePlace }> {
   if (data !== undefined) {
@@ -69,7 +69,7 @@ async function openStore(
   }
   if (endpoint !== undefined || !fallback || !(await isRefused(usualEndpoint))) {
     const name = endpoint ?? usualEndpoint;
-    return { store: openRemoteStore({ endpoint: name, apiKey }), place: { kind: 'server', name } };
+    return { store: openRemoteStore({ endpoint: name, apiKey, plainHttp }), place: { kind: 'server', name } };
   }
   const directory = defaultData();
   if (!existsSync(directory)) {

@@ -41,6 +41,8 @@ export const localProviderSchema = z
     endpoint: z.string().optional(),
     /** Key of this tenant on that server. */
     api_key: z.string().min(1, 'must not be empty').optional(),
+    /** Send the key unencrypted to another host, where `endpoint` is `http://`. Without it that is refused. */
+    plain_http: z.boolean().default(false),
   })
   .refine(({ data_dir, endpoint }) => data_dir === undefined || endpoint === undefined, {
     message:
@@ -59,14 +61,16 @@ const leases = new StoreLeases();
 function acquireStore(backend: Backend): StoreLease {
   return 'dataDir' in backend
     ? leases.acquire(`directory ${backend.dataDir}`, () => openLocalStore(backend))
-    : leases.acquire(`server ${JSON.stringify([backend.endpoint, backend.apiKey])}`, async () =>
+    : leases.acquire(`server ${JSON.stringify([backend.endpoint, backend.apiKey, backend.plainHttp])}`, async () =>
         openRemoteStore(backend),
       );
 }
 
 type TenantStores = Pick<TelemetryProvider, 'traces' | 'annotations' | 'datasets' | 'experiments' | 'analytics'>;
 
-type Backend = { readonly dataDir: string } | { readonly endpoint: string; readonly apiKey: string | undefined };
+type Backend =
+  | { readonly dataDir: string }
+  | { readonly endpoint: string; readonly apiKey: string | undefined; readonly plainHttp: boolean };
 
 /** The stores of one tenant. One instance serves one tenant and one default project. */
 export class LocalProvider implements TelemetryProvider {
@@ -118,10 +122,11 @@ export class LocalProvider implements TelemetryProvider {
     if ('dataDir' in backend) {
       return localExportTarget({ acquire: () => acquireStore(backend), dataDir: backend.dataDir, projectName });
     }
-    const { endpoint, apiKey } = backend;
+    const { endpoint, apiKey, plainHttp } = backend;
     return otlpTarget({
       endpoint: `${endpoint}/v1/traces`,
       protocol: 'http/protobuf',
+      ...(plainHttp && endpoint.startsWith('http:') && { useTls: false }),
       headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
       resourceAttributes: new Map([['openinference.project.name', projectName]]),
     });
@@ -171,7 +176,11 @@ function backendOf(config: ProviderConfig): Backend {
       { cause: parsed.error },
     );
   }
-  const { data_dir, endpoint, api_key } = parsed.data;
+  const { data_dir, endpoint, api_key, plain_http } = parsed.data;
   if (data_dir !== undefined) return { dataDir: resolve(data_dir) };
-  return { endpoint: parseEndpoint(endpoint ?? config.httpEndpoint ?? DEFAULT_ENDPOINT), apiKey: api_key };
+  return {
+    endpoint: parseEndpoint(endpoint ?? config.httpEndpoint ?? DEFAULT_ENDPOINT),
+    apiKey: api_key,
+    plainHttp: plain_http,
+  };
 }

@@ -11,6 +11,7 @@ import {
   type OtlpTraces,
 } from '../otlp/index.js';
 import { BackendUnavailableError, ConfigurationError, InvalidQueryError } from '../telemetry/errors.js';
+import { requireEncryptedCredentials } from '../telemetry/export/plain-credentials.js';
 import {
   decodeStoreResult,
   encodeStoreRequest,
@@ -31,6 +32,8 @@ export const remoteStoreSchema = z.strictObject({
   endpoint: z.string(),
   /** Sent as `Authorization: Bearer`. */
   apiKey: z.string().min(1, 'must not be empty').optional(),
+  /** Sends the key unencrypted to another host, where `endpoint` is `http://`. Without it that is refused. */
+  plainHttp: z.boolean().default(false),
   /** Time for one attempt, from request to the last byte of the answer, in milliseconds. */
   timeoutMillis: z.int().positive().default(30_000),
   /** Further attempts of a read that got no answer. What writes is never tried twice. */
@@ -54,6 +57,11 @@ export function openRemoteStore(options: RemoteStoreOptions): TelemetryStore {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new ConfigurationError(`The remote store cannot be opened. ${faults.join('; ')}.`, { cause: parsed.error });
   }
+  const { endpoint, apiKey, plainHttp } = parsed.data;
+  requireEncryptedCredentials(new URL(parseEndpoint(endpoint)), apiKey === undefined ? [] : ['authorization'], {
+    asked: plainHttp,
+    remedy: 'ask for it with "plain_http" of provider_config ("plainHttp" here, --plain-http on the command line)',
+  });
   return storeOver(new RemoteStore(parsed.data));
 }
 

@@ -139,7 +139,8 @@ export const telemetryConfigSchema = z.strictObject({
     perTenant: true,
   }),
   otlpUseTls: option(z.boolean().default(false), {
-    meaning: 'Encrypted connection. An endpoint with `https://` switches it on.',
+    meaning:
+      'Encrypted connection. An endpoint with `https://` switches it on. Headers with credentials go to another host unencrypted only where it is set to `false`.',
     environment: ['TELEMETRY_OTLP_USE_TLS', 'OTEL_EXPORTER_OTLP_TRACES_INSECURE', 'OTEL_EXPORTER_OTLP_INSECURE'],
     changesAtRunTime: true,
   }),

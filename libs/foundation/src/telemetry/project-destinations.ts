@@ -293,9 +293,13 @@ export class ProjectDestinations {
   }
 
   #targetAt(endpoint: string, { otlpHeaders }: ProjectRegistration): ExportTarget {
-    const { otlpCompression, batchConfig } = this.#configuration.config;
+    const { config } = this.#configuration;
+    const { otlpCompression, batchConfig } = config;
+    // Plain HTTP for credentials is asked for once, for all endpoints; TLS is each endpoint's own.
+    const asksForPlain = config.levelOf('otlpUseTls') !== 'default' && !config.otlpUseTls && !/^https:/i.test(endpoint);
     return otlpTarget({
       endpoint,
+      ...(asksForPlain && { useTls: false }),
       headers: otlpHeaders,
       compression: otlpCompression,
       maxSpanBytes: batchConfig.maxSpanBytes,

@@ -7,6 +7,7 @@ import type { Clock } from './clock.js';
 import type { ExportTarget, SpanSender } from './export-target.js';
 import { GrpcSender } from './grpc-sender.js';
 import { HttpSender } from './http-sender.js';
+import { requireEncryptedCredentials } from './plain-credentials.js';
 
 export type OtlpProtocol = 'grpc' | 'http/protobuf' | 'auto';
 
@@ -15,7 +16,10 @@ export interface OtlpTargetOptions {
   readonly endpoint: string;
   /** `auto` (default): an endpoint with a path, or on port 4318 or 6006, is HTTP; any other is gRPC. */
   readonly protocol?: OtlpProtocol | undefined;
-  /** Default: what the endpoint's scheme says, else false. `false` contradicts `https://`, `true` contradicts `http://`. */
+  /**
+   * Default: what the endpoint's scheme says, else false. `false` contradicts `https://`, `true` contradicts `http://`. Credentials go to
+   * another host unencrypted only where this is `false` in so many words.
+   */
   readonly useTls?: boolean | undefined;
   /** Sent with each request: credentials, for instance. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -94,6 +98,10 @@ export function resolveOtlpEndpoint(
 export function otlpTarget(options: OtlpTargetOptions): ExportTarget {
   const { protocol, url } = resolveOtlpEndpoint(options);
   const headers = checkedHeaders(options.headers ?? {});
+  requireEncryptedCredentials(url, Object.keys(headers), {
+    asked: options.useTls === false,
+    remedy: 'set otlp_use_tls to false to send it all the same',
+  });
   const compression = options.compression ?? 'none';
   if (compression !== 'none' && compression !== 'gzip') {
     throw new ConfigurationError(`otlp compression is ${quote(String(compression))}. Give "none" or "gzip".`);
