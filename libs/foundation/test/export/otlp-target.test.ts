@@ -36,11 +36,11 @@ describe('an OTLP endpoint', () => {
 
 describe('an OTLP target', () => {
   it('shares its key with those of equal destination and credentials, and with no others, and shows no credential', () => {
-    const key = (headers: Record<string, string>, endpoint = 'http://host:4318') =>
+    const key = (headers: Record<string, string>, endpoint = 'https://host:4318') =>
       otlpTarget({ endpoint, headers }).key;
     expect(key({ Authorization: 'a', 'X-B': 'c' })).toBe(key({ 'x-b': 'c', authorization: 'a' }));
     expect(key({ authorization: 'secret' })).not.toBe(key({ authorization: 'other' }));
-    expect(key({})).not.toBe(key({}, 'http://other:4318'));
+    expect(key({})).not.toBe(key({}, 'https://other:4318'));
     expect(key({ authorization: 'secret' })).not.toContain('secret');
   });
 

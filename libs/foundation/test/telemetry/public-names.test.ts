@@ -73,6 +73,7 @@ it('has these public names', () => {
     'prometheusText',
     'recordPipelineMetrics',
     'registry',
+    'requireEncryptedCredentials',
     'searchSpan',
     'storeOver',
     'toSpanRecord',
