@@ -73,7 +73,6 @@ it('has these public names', () => {
     'prometheusText',
     'recordPipelineMetrics',
     'registry',
-    'requireEncryptedCredentials',
     'searchSpan',
     'storeOver',
     'toSpanRecord',
