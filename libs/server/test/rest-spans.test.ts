@@ -102,7 +102,7 @@ it("has Phoenix's shape, with attributes flattened and 64-bit integers exact", a
     context: { trace_id: TRACE, span_id: ROOT },
     span_kind: 'CHAIN',
     parent_id: null,
-    start_time: '2026-03-01T12:00:01.000000+00:00',
+    start_time: '2026-03-01T12:00:01+00:00',
     end_time: '2026-03-01T12:00:01.500000+00:00',
     status_code: 'UNSET',
     status_message: '',

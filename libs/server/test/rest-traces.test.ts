@@ -55,7 +55,7 @@ it("has Phoenix's shape, with the spans where they are asked for", async () => {
   expect(body.next_cursor).toBeNull();
   expect(body.data[0]).toMatchObject({
     trace_id: SLOW,
-    start_time: '2026-03-01T12:00:00.000000+00:00',
+    start_time: '2026-03-01T12:00:00+00:00',
     end_time: '2026-03-01T12:00:00.900000+00:00',
     token_count_prompt: 10,
     token_count_completion: 4,
@@ -75,7 +75,7 @@ it("has Phoenix's shape, with the spans where they are asked for", async () => {
   });
   const project = await getJson(`${running.url}/v1/projects/shop`);
   expect(body.data[0].project_id).toBe(project.body.data.id);
-  expect((await getJson(tracesUrl)).body.data[0]).not.toHaveProperty('spans');
+  expect((await getJson(tracesUrl)).body.data[0].spans).toBeNull();
 });
 
 it.each([

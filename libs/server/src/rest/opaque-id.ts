@@ -1,6 +1,37 @@
-/** Ids as Phoenix gives them out: base64 of a type and a key. Clients keep them and never look inside.   Read path: routes -> [opaque-id] -> client. */
-export function opaqueId(type: 'Span' | 'Trace', key: string): string {
+/**
+ * Ids as Phoenix gives them out: base64 of a type and a key. Clients keep them, and decode the type.   Read path: routes -> [opaque-id] -> client.
+ *
+ * Keys are letters, digits, `-`, `_` and `:`: of these base64 makes no `/` and no `+`, which clients put into paths as they are.
+ */
+
+/** Names of types as Phoenix spells them. */
+export type PhoenixType =
+  | 'Project'
+  | 'ProjectSession'
+  | 'Trace'
+  | 'Span'
+  | 'SpanAnnotation'
+  | 'TraceAnnotation'
+  | 'ProjectSessionAnnotation'
+  | 'DocumentAnnotation'
+  | 'Dataset'
+  | 'DatasetVersion'
+  | 'DatasetExample'
+  | 'DatasetSplit'
+  | 'DatasetLabel'
+  | 'Experiment'
+  | 'ExperimentRun'
+  | 'ExperimentEvaluation';
+
+export function opaqueId(type: PhoenixType, key: string): string {
   return Buffer.from(`${type}:${key}`, 'utf8').toString('base64');
+}
+
+/** The key of an id of that type; undefined for anything else. */
+export function readOpaqueId(type: PhoenixType, id: string): string | undefined {
+  const text = Buffer.from(id, 'base64').toString('utf8');
+  const key = text.slice(type.length + 1);
+  return opaqueId(type, key) === id ? key : undefined;
 }
 
 /** A cursor of one's own making. `readCursor` gives undefined for anything that was not made here. */

@@ -65,10 +65,12 @@ export function phoenixStatusCode({ span }: StoredSpan): 'UNSET' | 'OK' | 'ERROR
   return STATUS_CODES[span.status.code];
 }
 
-/** ISO 8601 in UTC to the microsecond, which is as fine as Phoenix's clients read; what is finer is cut off. */
+/** ISO 8601 in UTC to the microsecond, which is as fine as Phoenix's clients read; what is finer is cut off. As in Phoenix, no fraction where it is 0. */
 export function isoMicros(nanos: bigint): string {
-  const millis = new Date(Number(nanos / 1_000_000n)).toISOString().slice(0, -1);
-  return `${millis}${String((nanos / 1000n) % 1000n).padStart(3, '0')}+00:00`;
+  const micros = nanos / 1000n;
+  const seconds = new Date(Number(nanos / 1_000_000n)).toISOString().slice(0, 19);
+  const fraction = micros % 1_000_000n;
+  return `${seconds}${fraction === 0n ? '' : `.${String(fraction).padStart(6, '0')}`}+00:00`;
 }
 
 /** Maps, and lists that hold maps, become dotted keys; other lists stay lists. */

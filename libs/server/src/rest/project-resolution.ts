@@ -12,6 +12,7 @@ import {
 import type { FastifyRequest } from 'fastify';
 import { allowedTenant } from '../auth/access.js';
 import { HttpAnswer } from '../error-answers.js';
+import { opaqueId, readOpaqueId } from './opaque-id.js';
 import type { QueryParameters } from './query-parameters.js';
 
 export const TENANT_HEADER = 'x-cogniverse-tenant';
@@ -43,7 +44,7 @@ export async function resolveProject(
 ): Promise<ProjectRecord> {
   const { project: identifier } = request.params as { project: string };
   const tenantId = chosenTenant(request, query);
-  const byId = await store.getProjectById({ id: identifier });
+  const byId = await store.getProjectById({ id: readOpaqueId('Project', identifier) ?? identifier });
   if (byId !== undefined && (tenantId === undefined || byId.tenantId === tenantId)) return byId;
   const named = byId === undefined ? await store.listProjects({ name: identifier, tenantId }) : [];
   if (named.length === 1) return named[0]!;
@@ -56,7 +57,11 @@ export async function resolveProject(
       `"${TENANT_PARAMETER}" (empty for spans without a tenant), or use the project's id.`,
     {
       code: 'project_ambiguous',
-      projects: named.map((project) => ({ id: project.id, name: project.name, tenant_id: project.tenantId })),
+      projects: named.map((project) => ({
+        id: opaqueId('Project', project.id),
+        name: project.name,
+        tenant_id: project.tenantId,
+      })),
     },
   );
 }

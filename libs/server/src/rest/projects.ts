@@ -3,7 +3,7 @@
  */
 import { InvalidQueryError, type ProjectRecord, type TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
-import { makeCursor, readCursor } from './opaque-id.js';
+import { makeCursor, opaqueId, readCursor } from './opaque-id.js';
 import { chosenTenant, resolveProject, TENANT_PARAMETER } from './project-resolution.js';
 import { QueryParameters } from './query-parameters.js';
 
@@ -44,7 +44,7 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
 
 function phoenixProject(project: ProjectRecord): Record<string, unknown> {
   return {
-    id: project.id,
+    id: opaqueId('Project', project.id),
     name: project.name,
     description: project.description === '' ? null : project.description,
     tenant_id: project.tenantId,

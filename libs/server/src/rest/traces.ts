@@ -60,7 +60,7 @@ export function registerTraces(app: FastifyInstance, store: TelemetryStore): voi
       data: page.items.map((trace) => ({
         id: opaqueId('Trace', `${projectId}:${trace.traceId}`),
         trace_id: trace.traceId,
-        project_id: projectId,
+        project_id: opaqueId('Project', projectId),
         start_time: isoMicros(trace.startTimeUnixNano),
         end_time: isoMicros(trace.endTimeUnixNano),
         token_count_prompt: trace.tokenCountPrompt,
@@ -73,7 +73,7 @@ export function registerTraces(app: FastifyInstance, store: TelemetryStore): voi
         root_span_id: trace.rootSpanId ?? null,
         session_id: trace.sessionId ?? null,
         tenant_id: tenantId,
-        ...(spans && { spans: (spans.get(trace.traceId) ?? []).map(phoenixSpanSummary) }),
+        spans: spans === undefined ? null : (spans.get(trace.traceId) ?? []).map(phoenixSpanSummary),
       })),
       next_cursor: page.nextCursor ?? null,
     };

@@ -1,0 +1,160 @@
+/**
+ * The same data and the same requests for a real Phoenix and for this project's server, the answers compared field by field.
+ *
+ * What differs is in the table of docs/phoenix-compatibility.md with its reason: a difference that is not there fails, and a row that is none any more.
+ */
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PHOENIX_START_MILLIS, phoenixCanRun, SKIPPED, waitForSpans } from '../phoenix.js';
+import { startTarget, type Target } from '../targets.js';
+import { type Answer, compareAnswers, type Difference, IdPairs } from './comparison.js';
+import { makeData } from './data.js';
+import { type Ask, GROUPS } from './requests.js';
+import { asRow, matches, readTable } from './table.js';
+
+/** Names a file for the rows of what was found, for who works on the table. */
+const FOUND_FILE = 'COGNIVERSE_TEST_DIFFERENCES';
+
+describe.skipIf(!phoenixCanRun)(`Phoenix and this server ${SKIPPED}`, () => {
+  const run = randomBytes(4).toString('hex');
+  const data = makeData(run, `differential-${run}`);
+  const found: Difference[] = [];
+  const ids = new IdPairs();
+  const table = readTable();
+  let sides: readonly [Side, Side];
+
+  beforeAll(async () => {
+    const targets = await Promise.all([startTarget('Phoenix'), startTarget('this server')]);
+    sides = targets.map((target) => new Side(target, { ...data.variables })) as [Side, Side];
+    for (const { target } of sides) {
+      let sent = 0;
+      for (const { body, spanCount } of data.requests) {
+        const response = await fetch(`${target.url}/v1/traces`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-protobuf' },
+          body,
+        });
+        expect(response.status).toBe(200);
+        // Phoenix stores what it has acknowledged in an order of its own, unless it is waited for.
+        sent += spanCount;
+        await waitForSpans(target.url, data.variables['p']!, sent);
+      }
+    }
+  }, PHOENIX_START_MILLIS);
+  afterAll(async () => {
+    for (const { target } of sides) await target.stop();
+  });
+
+  it.each(Object.entries(GROUPS))(
+    '%s: every difference is in the table',
+    async (_group, asks) => {
+      const here: Difference[] = [];
+      for (const ask of asks) here.push(...(await compare(ask)));
+      found.push(...here);
+      const unlisted = here.filter((difference) => !table.some((row) => matches(row, difference)));
+      expect(unlisted.map(asRow).join('\n')).toBe('');
+    },
+    180_000,
+  );
+
+  it('every row of the table is a difference', () => {
+    const file = process.env[FOUND_FILE];
+    if (file !== undefined) writeFileSync(file, `${found.map(asRow).join('\n')}\n`);
+    const stale = table.filter((row) => !found.some((difference) => matches(row, difference)));
+    expect(stale).toEqual([]);
+  });
+
+  async function compare(ask: Ask): Promise<Difference[]> {
+    const name = `${ask.method} ${ask.path}${ask.label === undefined ? '' : ` (${ask.label})`}`;
+    const [phoenix, ours] = await Promise.all(sides.map((side) => side.ask(ask)));
+    const differences: Difference[] = [];
+    for (let page = 0; page < Math.max(phoenix!.length, ours!.length); page += 1) {
+      const [a, b] = [phoenix![page], ours![page]];
+      if (a !== undefined && b !== undefined) differences.push(...compareAnswers(name, a, b, ids));
+      else {
+        const pages = { phoenix: `${phoenix!.length} pages`, ours: `${ours!.length} pages` };
+        differences.push({ request: name, field: CURSOR, ...pages });
+        break;
+      }
+    }
+    return differences.map((one) => ({
+      ...one,
+      field: one.field.replaceAll(run, 'RUN'),
+      phoenix: one.phoenix.replaceAll(run, 'RUN'),
+      ours: one.ours.replaceAll(run, 'RUN'),
+    }));
+  }
+});
+
+const CURSOR = 'next_cursor';
+/** More pages than any request here has. */
+const MAX_PAGES = 100;
+
+/** One of the two servers, with the values that requests name: each has ids of its own. */
+class Side {
+  readonly target: Target;
+  readonly #variables: Record<string, string>;
+
+  constructor(target: Target, variables: Record<string, string>) {
+    this.target = target;
+    this.#variables = variables;
+  }
+
+  /** The answer, or those of all pages. */
+  async ask(ask: Ask): Promise<Answer[]> {
+    const answers: Answer[] = [];
+    let cursor: string | undefined;
+    do {
+      const answer = await this.#send(ask, cursor);
+      answers.push(answer);
+      const next: unknown = ask.walk === true ? read(answer.body, CURSOR) : undefined;
+      cursor = typeof next === 'string' ? next : undefined;
+    } while (cursor !== undefined && answers.length < MAX_PAGES);
+    for (const [variable, path] of Object.entries(ask.save ?? {})) {
+      this.#variables[variable] = String(read(answers[0]!.body, path));
+    }
+    return answers;
+  }
+
+  async #send({ method, path, body }: Ask, cursor: string | undefined): Promise<Answer> {
+    const after = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const response = await fetch(`${this.target.url}${this.#fill(path, encodeURIComponent)}${after}`, {
+      method,
+      headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: this.#fill(JSON.stringify(body), (text) => text) }),
+    });
+    const mediaType = response.headers.get('content-type')?.split(';')[0]?.trim() ?? '';
+    const text = await response.text();
+    return { status: response.status, mediaType, body: parse(mediaType, text) };
+  }
+
+  #fill(text: string, encode: (value: string) => string): string {
+    return text.replace(/\{(\w+)\}/g, (all, name: string) =>
+      this.#variables[name] === undefined ? all : encode(this.#variables[name]),
+    );
+  }
+}
+
+/** JSON as a value; of a multipart body the JSON of its parts. */
+function parse(mediaType: string, text: string): unknown {
+  if (mediaType === 'application/json') return JSON.parse(text);
+  if (mediaType !== 'multipart/mixed') return text;
+  return text
+    .split(/^--.*$/m)
+    .map((part) =>
+      part
+        .split(/\r?\n\r?\n/)
+        .slice(1)
+        .join('\n')
+        .trim(),
+    )
+    .filter((part) => part !== '')
+    .map((part) => JSON.parse(part) as unknown);
+}
+
+function read(body: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, key) => {
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  }, body);
+}
