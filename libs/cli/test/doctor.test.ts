@@ -1,14 +1,22 @@
 /** `cogniverse doctor`: each finding says what to do. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigManager, FileConfigStore } from '@cogniverse/foundation/config';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkApplication } from '../dist/doctor/check-application.js';
 import { checkConfiguration } from '../dist/doctor/check-configuration.js';
-import { judgeDiskSpace } from '../dist/doctor/check-data.js';
-import { clockSkewMillis } from '../dist/doctor/check-endpoint.js';
+import {
+  checkData,
+  judgeDamaged,
+  judgeDiskSpace,
+  judgeFormat,
+  judgeMode,
+  judgeWriteLatency,
+} from '../dist/doctor/check-data.js';
+import { clockSkewMillis, judgeKeyTransport } from '../dist/doctor/check-endpoint.js';
 import { checkEnvironment } from '../dist/doctor/check-environment.js';
 import { checkNodeVersion } from '../dist/doctor/check-versions.js';
+import { FINDING_CHECKS } from '../dist/doctor/finding.js';
 import { cogniverse, FREE_PORTS, serve, temporaryDirectory } from './command-line.js';
 
 describe('cogniverse doctor', () => {
@@ -37,6 +45,7 @@ describe('cogniverse doctor', () => {
       'instrumentation',
       'endpoint',
       'clock',
+      'disk',
       'disk',
       'data',
     ]);
@@ -132,6 +141,58 @@ describe('cogniverse doctor', () => {
     expect(checkApplication(app, { NODE_OPTIONS: '--import @cogniverse/foundation/register' })[0]!.level).toBe('ok');
     manifest('node --import @cogniverse/foundation/register app.js');
     expect(checkApplication(app, {})[0]!.level).toBe('ok');
+  });
+
+  it('says of every finding in docs/operations.md what to do, and of no other', () => {
+    const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+    const sections = [...page.matchAll(/^### `([a-z_]+)`$/gm)].map(([, code]) => code!);
+    expect(sections).toEqual(Object.keys(FINDING_CHECKS));
+  });
+
+  it('uses every code that it has', () => {
+    const directory = new URL('../src/doctor/', import.meta.url);
+    const sources = readdirSync(directory)
+      .filter((name) => name.startsWith('check-'))
+      .map((name) => readFileSync(new URL(name, directory), 'utf8'))
+      .join('\n');
+    const used = [...sources.matchAll(/\b(?:warning|failure)\(\s*'([a-z_]+)'/g)].map(([, code]) => code!);
+    expect([...new Set(used)].sort()).toEqual(Object.keys(FINDING_CHECKS).sort());
+  });
+
+  it('finds a key that goes over a network in the clear', () => {
+    expect(judgeKeyTransport('http://telemetry.internal:6006', 'k')).toMatchObject([{ code: 'key_without_tls' }]);
+    for (const endpoint of [
+      'https://telemetry.internal',
+      'http://127.0.0.1:6006',
+      'http://[::1]:6006',
+      'http://localhost',
+    ])
+      expect(judgeKeyTransport(endpoint, 'k')).toEqual([]);
+    expect(judgeKeyTransport('http://telemetry.internal:6006', undefined)).toEqual([]);
+  });
+
+  it('leaves a directory of an older format as it is, and says what the next start does', async () => {
+    const data = join(directory.path, 'old');
+    mkdirSync(data, { mode: 0o700 });
+    writeFileSync(join(data, 'FORMAT'), '{"cogniverseStore":1}\n');
+    const findings = await checkData(data);
+    expect(findings.at(-1)).toMatchObject({ level: 'warning', code: 'data_format_older' });
+    expect(readdirSync(data)).toEqual(['FORMAT']);
+    expect(judgeFormat(data, 999)).toMatchObject({ level: 'error', code: 'data_format_newer' });
+  });
+
+  it('finds a directory that others may read, files that were set aside, and a slow disk', () => {
+    const data = join(directory.path, 'data');
+    mkdirSync(join(data, 'damaged'), { recursive: true });
+    expect(judgeDamaged(data)).toEqual([]);
+    writeFileSync(join(data, 'damaged', 'x.duckdb'), '');
+    expect(judgeDamaged(data)).toMatchObject([
+      { code: 'data_damaged_files', message: expect.stringContaining('x.duckdb') },
+    ]);
+    expect(judgeMode(data, 0o40755)).toMatchObject([{ code: 'data_open_to_others', remedy: `chmod 700 ${data}` }]);
+    expect(judgeMode(data, 0o40700)).toEqual([]);
+    expect(judgeWriteLatency(data, 80)).toMatchObject({ code: 'disk_slow' });
+    expect(judgeWriteLatency(data, 2)).toMatchObject({ level: 'ok' });
   });
 
   it('judges disk, clock and Node', () => {

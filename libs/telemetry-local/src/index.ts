@@ -1,3 +1,4 @@
 /** `@cogniverse/telemetry-local`: the embedded store, in this process or behind `cogniverse serve`. */
+export { FORMAT_VERSION as STORE_FORMAT_VERSION } from './data-directory.js';
 export { type OpenLocalStoreOptions, openLocalStore } from './local-store.js';
 export { LocalProvider, type LocalProviderOptions } from './provider.js';

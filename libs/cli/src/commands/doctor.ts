@@ -32,13 +32,15 @@ function print(terminal: Terminal, finding: Finding): void {
   const { colors } = terminal;
   const mark = { ok: colors.green('✓'), warning: colors.yellow('!'), error: colors.red('✗') }[finding.level];
   terminal.line(`${mark} ${finding.check.padEnd(15)} ${safe(finding.message)}`);
-  if (finding.remedy !== '') terminal.line(`  ${' '.repeat(15)} ${colors.bold('→')} ${safe(finding.remedy)}`);
+  if (finding.remedy !== '') {
+    terminal.line(`  ${' '.repeat(15)} ${colors.bold('→')} ${safe(finding.remedy)} (${finding.code})`);
+  }
 }
 
 export function doctorCommand(terminal: Terminal): Command {
   const command = new Command('doctor')
     .description(
-      'Check Node, versions, environment, stored configuration, server, clock, disk and data directory; say what to do about each finding.',
+      'Check Node, versions, environment, stored configuration, server, clock, disk and data directory; say what to do about each finding. Each has a code and a section in docs/operations.md.',
     )
     .option(
       '--endpoint <url>',
@@ -55,7 +57,10 @@ export function doctorCommand(terminal: Terminal): Command {
       ...checkEnvironment(process.env),
       ...checkConfiguration(process.env),
       ...checkApplication(process.cwd(), process.env),
-      ...(await checkEndpoint(options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT)),
+      ...(await checkEndpoint(
+        options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT,
+        process.env['COGNIVERSE_API_KEY'],
+      )),
       ...(await checkData(options.data ?? defaultData())),
     ];
     for (const finding of findings) {

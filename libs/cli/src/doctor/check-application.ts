@@ -55,7 +55,7 @@ export function checkApplication(directory: string, env: NodeJS.ProcessEnv): Fin
   if (instrumented.length > 0 && manifest.type === 'module' && !registered) {
     findings.push(
       warning(
-        'instrumentation',
+        'instrumentation_too_late',
         `${manifest.name ?? directory} is made of ES modules and uses ${instrumented.join(', ')}, but no script and no NODE_OPTIONS loads ${REGISTER} first: what is imported before it stays without spans.`,
         `Start it with: node --import ${REGISTER} your-app.js`,
       ),
@@ -75,7 +75,7 @@ export function checkApplication(directory: string, env: NodeJS.ProcessEnv): Fin
   if (applicationApi !== undefined && ownApi !== undefined && applicationApi.split('.')[0] !== ownApi.split('.')[0]) {
     findings.push(
       warning(
-        'instrumentation',
+        'two_opentelemetry_apis',
         `The application uses @opentelemetry/api ${applicationApi}, this package ${ownApi}: spans of one are invisible to the other.`,
         'Install the same major version of @opentelemetry/api once: npm ls @opentelemetry/api shows who asks for what.',
       ),

@@ -18,7 +18,11 @@ export function checkConfiguration(env: NodeJS.ProcessEnv): Finding[] {
       } catch (error) {
         if (!(error instanceof ConfigurationError) || error instanceof ConfigFileError) throw error;
         findings.push(
-          failure(CHECK, `Tenant "${tenantId}": ${error.message}`, `Store another value, or mend ${store.path}.`),
+          failure(
+            'configuration_invalid',
+            `Tenant "${tenantId}": ${error.message}`,
+            `Store another value, or mend ${store.path}.`,
+          ),
         );
       }
     }
@@ -27,7 +31,7 @@ export function checkConfiguration(env: NodeJS.ProcessEnv): Finding[] {
     if (!(error instanceof ConfigFileError)) throw error;
     return [
       failure(
-        CHECK,
+        'configuration_damaged',
         error.message,
         `Until then getTelemetryManager() throws; with COGNIVERSE_CONFIG it reads another file.`,
       ),

@@ -14,12 +14,26 @@ export function clockSkewMillis(serverDate: string, sentMillis: number, received
   return Math.abs(skew) <= TOLERATED_SKEW_MILLIS + (receivedMillis - sentMillis) / 2 ? undefined : Math.round(skew);
 }
 
-export async function checkEndpoint(address: string): Promise<Finding[]> {
+/** A key that crosses a network in the clear can be read on its way. */
+export function judgeKeyTransport(endpoint: string, apiKey: string | undefined): Finding[] {
+  const { protocol, hostname } = new URL(endpoint);
+  const isLoopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
+  if (!apiKey || protocol === 'https:' || isLoopback) return [];
+  return [
+    warning(
+      'key_without_tls',
+      `The key of COGNIVERSE_API_KEY goes to ${endpoint} without TLS: who sees the traffic has the key.`,
+      'Serve with --tls-cert and --tls-key, or behind a proxy with TLS, and name the server with https://.',
+    ),
+  ];
+}
+
+export async function checkEndpoint(address: string, apiKey?: string): Promise<Finding[]> {
   const endpoint = address.replace(/\/+$/, '');
   if (!/^https?:\/\//i.test(endpoint) || !URL.canParse(endpoint)) {
     return [
       failure(
-        'endpoint',
+        'endpoint_invalid',
         `"${endpoint}" is no http:// or https:// URL.`,
         'Correct COGNIVERSE_ENDPOINT or --endpoint, for example to http://127.0.0.1:6006.',
       ),
@@ -35,20 +49,20 @@ export async function checkEndpoint(address: string): Promise<Finding[]> {
     const cause = (error as Error & { cause?: Error & { code?: string } }).cause;
     return [
       failure(
-        'endpoint',
+        'endpoint_silent',
         `${endpoint} does not answer (${cause?.code ?? cause?.message ?? (error as Error).message}).`,
         'Start a server with `cogniverse serve`, or name the right one with --endpoint.',
       ),
     ];
   }
   const received = Date.now();
-  const findings: Finding[] = [];
+  const findings = judgeKeyTransport(endpoint, apiKey);
   if (response.ok) {
     findings.push(ok('endpoint', `${endpoint} is up and takes spans.`));
   } else if (response.status === 503) {
     findings.push(
       failure(
-        'endpoint',
+        'endpoint_not_ready',
         `${endpoint} is up but takes no spans: ${body}`,
         "Look at the server's log; the reason is in the answer above.",
       ),
@@ -56,7 +70,7 @@ export async function checkEndpoint(address: string): Promise<Finding[]> {
   } else {
     findings.push(
       failure(
-        'endpoint',
+        'endpoint_foreign',
         `${endpoint}/readyz answers ${response.status}: that is no Cogniverse server.`,
         'Name the HTTP port of `cogniverse serve` (6006 by default) with --endpoint.',
       ),
@@ -68,7 +82,7 @@ export async function checkEndpoint(address: string): Promise<Finding[]> {
     skew === undefined
       ? ok('clock', "The server's clock and this machine's agree.")
       : warning(
-          'clock',
+          'clock_skew',
           `The server's clock is ${Math.abs(skew)} ms ${skew > 0 ? 'ahead of' : 'behind'} this machine's: times of spans will not fit together.`,
           'Synchronize both clocks (NTP).',
         ),

@@ -27,28 +27,40 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     findings.push(
-      failure(CHECK, error.message, 'Correct the variable or unset it: with this value telemetry does not start.'),
+      failure(
+        'environment_invalid',
+        error.message,
+        'Correct the variable or unset it: with this value telemetry does not start.',
+      ),
     );
   }
   if (isTrue(env['OTEL_SDK_DISABLED'])) {
     findings.push(
       isTrue(env['TELEMETRY_ENABLED'])
         ? warning(
-            CHECK,
+            'recording_contradiction',
             'OTEL_SDK_DISABLED=true and TELEMETRY_ENABLED=true contradict each other; TELEMETRY_* wins, so spans are recorded.',
             'Unset one of the two.',
           )
-        : warning(CHECK, 'OTEL_SDK_DISABLED=true: nothing is recorded.', 'Unset OTEL_SDK_DISABLED to record spans.'),
+        : warning(
+            'recording_off',
+            'OTEL_SDK_DISABLED=true: nothing is recorded.',
+            'Unset OTEL_SDK_DISABLED to record spans.',
+          ),
     );
   }
   if (isFalse(env['TELEMETRY_ENABLED']))
     findings.push(
-      warning(CHECK, 'TELEMETRY_ENABLED=false: nothing is recorded.', 'Unset TELEMETRY_ENABLED to record spans.'),
+      warning(
+        'recording_off',
+        'TELEMETRY_ENABLED=false: nothing is recorded.',
+        'Unset TELEMETRY_ENABLED to record spans.',
+      ),
     );
   if (isFalse(env['TELEMETRY_OTLP_ENABLED'])) {
     findings.push(
       warning(
-        CHECK,
+        'export_off',
         'TELEMETRY_OTLP_ENABLED=false: spans are recorded and never exported.',
         'Unset TELEMETRY_OTLP_ENABLED to export.',
       ),
@@ -57,7 +69,7 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
   if (env['OTEL_TRACES_EXPORTER'] === 'none') {
     findings.push(
       warning(
-        CHECK,
+        'exporter_variable_unread',
         'OTEL_TRACES_EXPORTER=none is not read here: spans are exported all the same.',
         'Set TELEMETRY_OTLP_ENABLED=false to stop the export.',
       ),
@@ -69,7 +81,7 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
   if (own && general && own.value !== general.value) {
     findings.push(
       warning(
-        CHECK,
+        'endpoints_differ',
         `${own.name}=${own.value} and ${general.name}=${general.value} differ; ${own.name} wins.`,
         `Unset one, or give both the same value.`,
       ),
@@ -83,7 +95,7 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
     if (grpcOverHttpPort || httpOverGrpcPort) {
       findings.push(
         warning(
-          CHECK,
+          'transport_mismatch',
           `${protocol.name}=${protocol.value}, but ${endpoint.name}=${endpoint.value} has the usual port of the other transport.`,
           grpcOverHttpPort
             ? 'Use port 4317 for gRPC, or set the protocol to http/protobuf.'
@@ -95,7 +107,7 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
   if (isTrue(env['TELEMETRY_SYNC_EXPORT']) && env['NODE_ENV'] === 'production') {
     findings.push(
       warning(
-        CHECK,
+        'sync_export_in_production',
         'TELEMETRY_SYNC_EXPORT=true with NODE_ENV=production: every span waits for the backend.',
         'Unset TELEMETRY_SYNC_EXPORT: it is meant for tests.',
       ),

@@ -11,7 +11,7 @@ export function checkNodeVersion(version: string): Finding {
   if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]))
     return ok('node', `Node ${version} is supported.`);
   return failure(
-    'node',
+    'node_too_old',
     `Node ${version} is too old.`,
     `Install Node ${OLDEST_NODE.join('.')} or newer from https://nodejs.org.`,
   );
@@ -27,7 +27,7 @@ export function checkPackages(ownVersion: string): Finding {
   });
   if (different.length === 0) return ok('versions', `All packages are of release ${ownVersion}.`);
   return warning(
-    'versions',
+    'versions_differ',
     `@cogniverse/cli is ${ownVersion}, but ${different.join(', ')}.`,
     `Install all of them in one version: npm install ${PACKAGES.map((name) => `${name}@${ownVersion}`).join(' ')}`,
   );
