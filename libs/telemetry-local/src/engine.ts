@@ -28,6 +28,7 @@ import { type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
 import { type EraseHost, Eraser } from './erasure/eraser.js';
 import { attachMeta } from './erasure/rewrite-meta.js';
 import { flushSegment } from './flush.js';
+import { KnownSpans } from './known-spans.js';
 import type { LocalStoreConfig } from './options.js';
 import { phase } from './phases.js';
 import { type ProjectKey, projectKey } from './project-key.js';
@@ -69,6 +70,14 @@ const FLUSH_RETRY_MAX_MILLIS = 30_000;
 const PROBE_MILLIS = 1000;
 const PROBE_BYTES = 1024 * 1024;
 const MAX_PROJECT_KEYS = 10_000;
+/** Of the memory that DuckDB may take, the share that hot tables may; the rest is for flushes, which sort, and for queries. */
+const HOT_SHARE = 0.4;
+/** And the share of that at which a segment is closed, so that it can be flushed. */
+const SEGMENT_SHARE = 0.25;
+/** Days of which it is remembered what spans they have; more are forgotten, the one that was written to longest ago first. */
+const MAX_KNOWN_DAYS = 8;
+/** Rows of a day file that are read at a time to know its spans: what they cost in this thread is a pause of some milliseconds. */
+const KNOWN_PAGE = 8192;
 
 export class StoreEngine {
   readonly #config: EngineConfig;
@@ -81,6 +90,9 @@ export class StoreEngine {
   readonly #flushConnection: DuckDBConnection;
   readonly #days: DayFiles;
   readonly #runs = new RunIndex();
+  readonly #known = new Map<number, KnownSpans>();
+  readonly #loadingKnown = new Set<KnownSpans>();
+  #isOpen = false;
   readonly #memory: RequestMemory;
   readonly #projectKeys = new Map<string, ProjectKey>();
   /** Oldest first; the last one takes records. */
@@ -156,7 +168,10 @@ export class StoreEngine {
         this.#memory.forgetTenant(tenant);
         this.#deleting.delete(tenant);
       },
-      changed: (day) => this.#runs.forget(day),
+      changed: (day) => {
+        this.#runs.forget(day);
+        for (const segment of this.#segments) segment.reconsider(day);
+      },
       forget: (tenant) => this.#memory.forgetTenant(tenant),
       fatal: (error) => this.#events.fatal(error),
       report: (line) => this.#events.report(line),
@@ -175,6 +190,7 @@ export class StoreEngine {
       await engine.stop();
       throw error;
     }
+    engine.#isOpen = true;
     return engine;
   }
 
@@ -263,6 +279,14 @@ export class StoreEngine {
     return this.#segments.length - 1;
   }
 
+  get #hotBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.hotBytes, 0);
+  }
+
+  get #maxHotBytes(): number {
+    return this.#config.memoryLimitMb * 2 ** 20 * HOT_SHARE;
+  }
+
   get #logBytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.logBytes, 0);
   }
@@ -277,6 +301,9 @@ export class StoreEngine {
     if (waiting > this.#config.maxWaitingSegments) return `${waiting} segments wait to be written to their day files`;
     const bytes = this.#logBytes;
     if (bytes > this.#config.maxLogBytes) return `${bytes} bytes of the log wait to be written to their day files`;
+    // What is hot must not take the memory that a flush needs to make an end of it.
+    const hot = this.#hotBytes;
+    if (hot > this.#maxHotBytes) return `${hot} bytes of memory wait to be written to their day files`;
     return undefined;
   }
 
@@ -410,6 +437,7 @@ export class StoreEngine {
         continue;
       }
       segment.identities.add(identity);
+      this.#compare(row, segment);
       rows.push(row);
     }
     for (const { tenantId } of admission.rejected) countsOf(tenantId).rejected += 1;
@@ -431,6 +459,71 @@ export class StoreEngine {
         tenants: [...tenants].map(([tenantId, counts]): TenantIngestCounts => ({ tenantId, ...counts })),
       },
     };
+  }
+
+  /** Notes of a row what is to be compared with its day file, which is nearly never anything. */
+  #compare(row: SpanRow, segment: Segment): void {
+    let known = this.#known.get(row.day);
+    if (known === undefined) {
+      known = new KnownSpans(this.#days.get(row.day) === undefined);
+      this.#known.set(row.day, known);
+      if (this.#known.size > MAX_KNOWN_DAYS) this.#known.delete(this.#known.keys().next().value!);
+    }
+    const mayBeKnown = known.addAndTell(row.span.traceId, row.span.spanId);
+    if (known.isComplete) {
+      if (mayBeKnown) segment.doubt(row);
+      return;
+    }
+    segment.unchecked.add(row.day);
+    if (this.#isOpen && !this.#loadingKnown.has(known)) this.#loadKnown(row.day, known);
+  }
+
+  /** Reads the ids of a day file's spans, some at a time. What is flushed meanwhile was added when it came. */
+  #loadKnown(day: number, known: KnownSpans): void {
+    this.#loadingKnown.add(known);
+    const load = async () => {
+      const file = this.#days.get(day);
+      if (file === undefined) return known.complete();
+      const { catalog } = file;
+      const segments = await this.query(`SELECT seg, min(seq), max(seq) FROM ${catalog}.spans GROUP BY seg`);
+      for (const [segment, first, last] of segments as [bigint, bigint, bigint][]) {
+        for (let from = first; from <= last; from += BigInt(KNOWN_PAGE)) {
+          const rows = await this.query(
+            `SELECT lower(hex(trace_id)), lower(hex(span_id)) FROM ${catalog}.spans
+             WHERE seg = ${segment} AND seq BETWEEN ${from} AND ${from + BigInt(KNOWN_PAGE - 1)}`,
+          );
+          for (const [traceId, spanId] of rows as [string, string][]) known.addAndTell(traceId, spanId);
+        }
+      }
+      known.complete();
+    };
+    load()
+      // Without it rows are compared one by one, as before; the next span of the day tries again.
+      .catch((error: unknown) => this.#events.report(`the spans of a day file could not be listed: ${String(error)}`))
+      .finally(() => this.#loadingKnown.delete(known));
+  }
+
+  /** Looks up the rows in doubt. Errors: those of `query`. */
+  async #settleDoubts(): Promise<void> {
+    for (const segment of this.#segments) {
+      if (segment.doubts.size === 0) continue;
+      const rows = [...segment.doubts.values()];
+      const stored = new Set<string>();
+      for (const day of new Set(rows.map((row) => row.day))) {
+        const file = this.#days.get(day);
+        if (file === undefined) continue;
+        const ofDay = rows.filter((row) => row.day === day);
+        const list = (ids: string[]) => [...new Set(ids)].map((id) => `from_hex('${id}')`).join(', ');
+        const found = await this.query(
+          `SELECT project_key, lower(hex(trace_id)), lower(hex(span_id)) FROM ${file.catalog}.spans
+           WHERE seg <= ${this.#watermark} AND trace_id IN (${list(ofDay.map(({ span }) => span.traceId))})
+             AND span_id IN (${list(ofDay.map(({ span }) => span.spanId))})`,
+        );
+        for (const [key, traceId, spanId] of found as [bigint, string, string][])
+          stored.add(`${day}:${key}:${traceId}${spanId}`);
+      }
+      for (const row of rows) segment.settle(row.sequence, stored.has(`${row.day}:${spanIdentity(row)}`));
+    }
   }
 
   #projectKey(project: ProjectRef): ProjectKey {
@@ -489,6 +582,7 @@ export class StoreEngine {
       this.#rollWanted ||
       active.spans >= this.#config.segmentMaxSpans ||
       active.logBytes >= this.#config.segmentMaxBytes ||
+      active.hotBytes >= this.#maxHotBytes * SEGMENT_SHARE ||
       Date.now() - active.openedAt >= this.#config.segmentMaxAgeMillis
     );
   }
@@ -553,6 +647,7 @@ export class StoreEngine {
       try {
         if (this.#diskIsFull()) throw new Error('the disk is nearly full');
         await this.#inColdTurn(async () => {
+          await this.#settleDoubts();
           await flushSegment(this.#database, this.#flushConnection, this.#days, segment);
           await this.#noteRuns(segment);
           await this.#publish(segment);
@@ -578,9 +673,8 @@ export class StoreEngine {
     }
   }
 
-  async #noteRuns(segment: Segment): Promise<void> {
-    const query = async (sql: string) => (await this.#flushConnection.runAndReadAll(sql)).getRows();
-    for (const day of segment.days) await this.#runs.note(await this.#days.ensure(day), segment.number, query);
+  async #noteRuns({ number, runs }: Segment): Promise<void> {
+    for (const day of runs.days) await this.#runs.note(day, number, runs);
   }
 
   #inColdTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -670,9 +764,11 @@ export class StoreEngine {
 
   /** What `fn` reads through the snapshot stays readable and unchanged until it settles. */
   async withSnapshot<T>(fn: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    if (this.#segments.some(({ doubts }) => doubts.size > 0)) await this.#settleDoubts();
     const segments = [...this.#segments];
     for (const segment of segments) segment.hold();
-    const snapshot = new Snapshot(this.#watermark, segments, this.#days.all());
+    const hot = segments.map((segment) => segment.view());
+    const snapshot = new Snapshot(this.#watermark, hot, this.#days.all(), this.#nextSequence);
     try {
       return await fn(snapshot);
     } finally {
@@ -715,6 +811,7 @@ export class StoreEngine {
     return {
       ...this.#counts,
       hot_spans: this.#segments.reduce((sum, segment) => sum + segment.spans, 0),
+      hot_bytes: this.#hotBytes,
       waiting_segments: this.#waitingSegments,
       log_bytes: this.#logBytes,
       day_files: this.#days.all().length,

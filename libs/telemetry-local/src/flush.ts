@@ -2,7 +2,7 @@
  * Moves a closed segment's rows into the files of their days.   Write path: hot table -> [flush] -> day files.
  *
  * For each day one transaction: the rows that are not there yet, in the order that reads like (project, time), and the mark that this
- * segment is applied. Repeated after a crash it finds the mark and does nothing.
+ * segment is applied. Repeated after a crash it finds the mark and does nothing. The segment's doubts are settled before.
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Database } from './database.js';
@@ -17,7 +17,7 @@ export async function flushSegment(
   files: DayFiles,
   segment: Segment,
 ): Promise<void> {
-  for (const day of [...segment.days].sort((a, b) => a - b)) {
+  for (const day of segment.runs.days.sort((a, b) => a - b)) {
     phase('flush');
     await flushDay(database, connection, await files.ensure(day), segment);
   }
@@ -35,10 +35,14 @@ async function flushDay(
   try {
     if (isNew) {
       await connection.run('BEGIN TRANSACTION');
+      const { copies } = segment;
+      const isNot = copies.length === 0 ? 'true' : `seq NOT IN (${copies.join(', ')})`;
+      const compared = segment.unchecked.has(day)
+        ? `ANTI JOIN (SELECT project_key, trace_id, span_id FROM ${catalog}.spans) USING (project_key, trace_id, span_id)`
+        : '';
       await connection.run(
         `INSERT INTO ${catalog}.spans BY NAME
-         SELECT * EXCLUDE (day), ${segment.number} AS seg FROM (SELECT * FROM ${segment.table} WHERE day = ${day})
-         ANTI JOIN (SELECT project_key, trace_id, span_id FROM ${catalog}.spans) USING (project_key, trace_id, span_id)
+         SELECT * EXCLUDE (day), ${segment.number} AS seg FROM (SELECT * FROM ${segment.table} WHERE day = ${day} AND ${isNot}) ${compared}
          ORDER BY project_key, start_ns, seq`,
       );
       await connection.run(`INSERT INTO ${catalog}.applied VALUES (${segment.number}, ${segment.lastSequence})`);

@@ -21,19 +21,51 @@ type RunRow = [projectKey: bigint, segment: bigint, spans: bigint, first: bigint
 /** By project, then by segment. */
 type DayRuns = Map<bigint, Map<number, Run>>;
 
-const select = ({ catalog }: DayFile, where: string) =>
-  `SELECT project_key, seg, count(*), min(start_ns), max(start_ns) FROM ${catalog}.spans WHERE ${where} GROUP BY project_key, seg`;
+function put(runs: DayRuns, projectKey: bigint, run: Run): void {
+  const ofProject = runs.get(projectKey);
+  if (ofProject === undefined) runs.set(projectKey, new Map([[run.segment, run]]));
+  else ofProject.set(run.segment, run);
+}
 
-function put(runs: DayRuns, rows: SqlRows): DayRuns {
+async function load({ catalog }: DayFile, query: Query): Promise<DayRuns> {
+  const rows = await query(
+    `SELECT project_key, seg, count(*), min(start_ns), max(start_ns) FROM ${catalog}.spans GROUP BY project_key, seg`,
+  );
+  const runs: DayRuns = new Map();
   for (const [projectKey, segment, spans, first, last] of rows as RunRow[]) {
-    let ofProject = runs.get(projectKey);
-    if (ofProject === undefined) {
-      ofProject = new Map();
-      runs.set(projectKey, ofProject);
-    }
-    ofProject.set(Number(segment), { segment: Number(segment), spans: Number(spans), first, last });
+    put(runs, projectKey, { segment: Number(segment), spans: Number(spans), first, last });
   }
   return runs;
+}
+
+/** The runs of a segment while its rows arrive, by day and project. */
+export class GrowingRuns {
+  readonly #days = new Map<number, Map<bigint, { spans: number; first: bigint; last: bigint }>>();
+
+  add(day: number, projectKey: bigint, start: bigint): void {
+    let ofDay = this.#days.get(day);
+    if (ofDay === undefined) {
+      ofDay = new Map();
+      this.#days.set(day, ofDay);
+    }
+    const run = ofDay.get(projectKey);
+    if (run === undefined) {
+      ofDay.set(projectKey, { spans: 1, first: start, last: start });
+      return;
+    }
+    run.spans += 1;
+    if (start < run.first) run.first = start;
+    if (start > run.last) run.last = start;
+  }
+
+  /** Days that rows have come for. */
+  get days(): number[] {
+    return [...this.#days.keys()];
+  }
+
+  of(day: number): ReadonlyMap<bigint, Omit<Run, 'segment'>> {
+    return this.#days.get(day) ?? new Map();
+  }
 }
 
 export class RunIndex {
@@ -43,7 +75,7 @@ export class RunIndex {
   async of(file: DayFile, projectKey: bigint, query: Query): Promise<Run[]> {
     let loading = this.#days.get(file.day);
     if (loading === undefined) {
-      loading = query(select(file, 'true')).then((rows) => put(new Map(), rows));
+      loading = load(file, query);
       this.#days.set(file.day, loading);
       loading.catch(() => this.forget(file.day, loading));
     }
@@ -51,16 +83,13 @@ export class RunIndex {
   }
 
   /** A segment's rows are committed in a file. To be called before reads take the file for the place of them. */
-  async note(file: DayFile, segment: number, query: Query): Promise<void> {
-    const loading = this.#days.get(file.day);
+  async note(day: number, segment: number, grown: GrowingRuns): Promise<void> {
+    const loading = this.#days.get(day);
     if (loading === undefined) return;
-    try {
-      // Also when the loading began before the commit, and did not see it.
-      put(await loading, await query(select(file, `seg = ${segment}`)));
-    } catch (error) {
-      this.forget(file.day, loading);
-      throw error;
-    }
+    // Also when the loading began before the commit, and did not see it. One that failed is forgotten.
+    const runs = await loading.catch(() => undefined);
+    if (runs === undefined) return;
+    for (const [projectKey, run] of grown.of(day)) put(runs, projectKey, { segment, ...run });
   }
 
   /** To be read anew when it is asked about. `only`: unless something else was read since. */

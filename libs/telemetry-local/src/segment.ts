@@ -2,6 +2,7 @@
  * A segment while it is hot: its log file, its table in memory, and the ids of its spans.   Write path: log -> [segment] -> day files.
  */
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
+import { GrowingRuns } from './runs.js';
 import type { HotTable } from './snapshot.js';
 import { appendSpanRow, HOT_COLUMNS, type SpanRow } from './span-table.js';
 import type { LogSegment, SegmentHeader } from './write-ahead-log.js';
@@ -11,16 +12,28 @@ export function spanIdentity(row: SpanRow): string {
   return `${row.project.key}:${row.span.traceId}${row.span.spanId}`;
 }
 
-export class Segment implements HotTable {
+/** More of one day are not looked up one by one. */
+const MAX_DOUBTS = 1000;
+
+export class Segment {
   readonly header: SegmentHeader;
   readonly table: string;
-  readonly days = new Set<number>();
+  /** Of its rows, by the day files that they go to. */
+  readonly runs = new GrowingRuns();
   /** Spans that are logged or about to be. */
   readonly identities = new Set<string>();
+  /** Days whose rows may be copies of spans in the day file, nobody knows which: reads and the flush compare them all. */
+  readonly unchecked = new Set<number>();
+  /** Rows to be looked up, by sequence. */
+  readonly #doubts = new Map<bigint, SpanRow>();
+  /** Rows that are copies of spans in their day file, by sequence. */
+  readonly #copies = new Map<bigint, SpanRow>();
   readonly openedAt: number;
   readonly logFile: string;
   /** Bytes of its log that reads and limits count. */
   logBytes: number;
+  /** About what its table takes in memory. */
+  hotBytes = 0;
   lastSequence: bigint;
   #log: LogSegment | undefined;
   readonly #appender: DuckDBAppender;
@@ -83,12 +96,56 @@ export class Segment implements HotTable {
     return this.#log;
   }
 
+  /** The span of a row, known by its ids alone, may be in the row's day file. */
+  doubt(row: SpanRow): void {
+    if (this.unchecked.has(row.day)) return;
+    this.#doubts.set(row.sequence, row);
+    if (this.#doubts.size <= MAX_DOUBTS) return;
+    for (const { day } of this.#doubts.values()) this.unchecked.add(day);
+    this.#doubts.clear();
+  }
+
+  get doubts(): ReadonlyMap<bigint, SpanRow> {
+    return this.#doubts;
+  }
+
+  /** A doubt was looked up. */
+  settle(sequence: bigint, isCopy: boolean): void {
+    const row = this.#doubts.get(sequence);
+    this.#doubts.delete(sequence);
+    if (isCopy && row !== undefined) this.#copies.set(sequence, row);
+  }
+
+  /** Spans of the day file are gone: what was a copy may be the span itself now. */
+  reconsider(day: number): void {
+    for (const [sequence, row] of this.#copies) {
+      if (row.day !== day) continue;
+      this.#copies.delete(sequence);
+      this.#doubts.set(sequence, row);
+    }
+  }
+
+  /** Sequences of rows that are copies of spans in their day file, as far as that is settled. */
+  get copies(): bigint[] {
+    return [...this.#copies.keys()];
+  }
+
+  /** As a read sees it from now on: rows in doubt came after the read began. */
+  view(): HotTable {
+    return {
+      number: this.number,
+      table: this.table,
+      unchecked: new Set(this.unchecked),
+      hidden: [...this.#copies.keys(), ...this.#doubts.keys()],
+    };
+  }
+
   /** Visible to every read that begins after this returns. */
   insert(rows: readonly SpanRow[]): void {
     if (rows.length === 0) return;
     for (const row of rows) {
-      appendSpanRow(this.#appender, row);
-      this.days.add(row.day);
+      this.hotBytes += appendSpanRow(this.#appender, row);
+      this.runs.add(row.day, row.project.key, row.span.startTimeUnixNano);
     }
     this.#appender.flushSync();
     this.#spans += rows.length;

@@ -12,8 +12,10 @@ export interface HotTable {
   readonly number: number;
   /** Safe in SQL. */
   readonly table: string;
-  /** Day files that its rows will go to. */
-  readonly days: ReadonlySet<number>;
+  /** Days whose rows are to be compared with their day file, because some may be copies. */
+  readonly unchecked: ReadonlySet<number>;
+  /** Sequences of rows that do not show. */
+  readonly hidden: readonly bigint[];
 }
 
 /** Start times in nanoseconds: `start` is included, `end` is not. */
@@ -49,9 +51,12 @@ export class Snapshot {
   readonly watermark: number;
   readonly hot: readonly HotTable[];
   readonly #days: readonly DayFile[];
+  readonly #nextSequence: bigint;
 
-  constructor(watermark: number, hot: readonly HotTable[], days: readonly DayFile[]) {
+  /** `nextSequence`: what comes from there on came after the read began. */
+  constructor(watermark: number, hot: readonly HotTable[], days: readonly DayFile[], nextSequence: bigint) {
     this.watermark = watermark;
+    this.#nextSequence = nextSequence;
     this.hot = hot;
     this.#days = days;
   }
@@ -74,12 +79,13 @@ export class Snapshot {
   hotSource(hot: HotTable, options: SourceOptions): string {
     const sameProject = options.projectKey === undefined ? 'true' : `project_key = ${options.projectKey}`;
     const stored = this.#days
-      .filter(({ day }) => hot.days.has(day))
+      .filter(({ day }) => hot.unchecked.has(day))
       .map(
         ({ day, catalog }) =>
           `SELECT project_key, trace_id, span_id, ${day}::INTEGER AS day FROM ${catalog}.spans WHERE seg <= ${this.watermark} AND ${sameProject}`,
       );
-    const rows = `SELECT * FROM ${hot.table} WHERE ${conditions(options)}`;
+    const shown = hot.hidden.length === 0 ? 'true' : `seq NOT IN (${hot.hidden.join(', ')})`;
+    const rows = `SELECT * FROM ${hot.table} WHERE seq < ${this.#nextSequence} AND ${shown} AND ${conditions(options)}`;
     const visible =
       stored.length === 0
         ? rows
