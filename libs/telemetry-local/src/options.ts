@@ -11,11 +11,11 @@ export const localStoreSchema = z.strictObject({
   dataDir: z.string().min(1).meta({
     meaning: 'Directory of the store; made when it is missing, with mode 0700. One process may have it open.',
   }),
-  memoryLimitMb: z
-    .int()
-    .min(64)
-    .default(1024)
-    .meta({ unit: 'MiB', meaning: "Memory that DuckDB may take; the log's buffers and JavaScript come on top." }),
+  memoryLimitMb: z.int().min(128).default(1024).meta({
+    unit: 'MiB',
+    meaning:
+      "Memory that DuckDB may take; the log's buffers and JavaScript come on top. Spans that wait for their flush may take two fifths of it; more, and requests are answered with `overloaded`.",
+  }),
   threads: z.int().positive().max(64).default(2).meta({ meaning: 'Threads that DuckDB may use.' }),
   segmentMaxSpans: z
     .int()

@@ -4,7 +4,10 @@ import { expect, it } from 'vitest';
 import { KnownSpans } from '../../dist/known-spans.js';
 import { hex } from './store-fixture.js';
 
-const id = (digits: number) => fc.array(fc.integer({ min: 0, max: 15 }), { minLength: digits, maxLength: digits }).map((list) => list.map((n) => n.toString(16)).join(''));
+const id = (digits: number) =>
+  fc
+    .array(fc.integer({ min: 0, max: 15 }), { minLength: digits, maxLength: digits })
+    .map((list) => list.map((n) => n.toString(16)).join(''));
 
 it('knows every span that was added', () => {
   fc.assert(
