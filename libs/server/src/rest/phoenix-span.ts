@@ -12,7 +12,7 @@ const SPAN_KIND = 'openinference.span.kind';
 const STATUS_CODES = ['UNSET', 'OK', 'ERROR'] as const;
 
 /** One item of the list. Beside Phoenix's fields: the exact times in nanoseconds and the tenant. */
-export function phoenixSpanText(stored: StoredSpan): string {
+export function phoenixSpanText(stored: StoredSpan, projectId: string): string {
   const { span } = stored;
   const attributes = new Map(span.attributes);
   attributes.delete(SPAN_KIND);
@@ -24,7 +24,7 @@ export function phoenixSpanText(stored: StoredSpan): string {
     ]),
   );
   return objectText([
-    ['id', JSON.stringify(opaqueId('Span', String(stored.sequence)))],
+    ['id', JSON.stringify(opaqueId('Span', `${projectId}:${span.spanId}`))],
     ['name', JSON.stringify(span.name)],
     ['context', JSON.stringify({ trace_id: span.traceId, span_id: span.spanId })],
     ['span_kind', JSON.stringify(phoenixSpanKind(stored))],
@@ -42,10 +42,10 @@ export function phoenixSpanText(stored: StoredSpan): string {
 }
 
 /** The short form that a trace lists with `include_spans`. */
-export function phoenixSpanSummary(stored: StoredSpan): Record<string, unknown> {
+export function phoenixSpanSummary(stored: StoredSpan, projectId: string): Record<string, unknown> {
   const { span } = stored;
   return {
-    id: opaqueId('Span', String(stored.sequence)),
+    id: opaqueId('Span', `${projectId}:${span.spanId}`),
     span_id: span.spanId,
     parent_id: span.parentSpanId === '' ? null : span.parentSpanId,
     name: span.name,

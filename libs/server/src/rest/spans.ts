@@ -50,7 +50,8 @@ export function registerSpans(app: FastifyInstance, store: TelemetryStore): void
   app.get('/v1/projects/:project/spans', async (request, reply) => {
     const page = await readSpans(store, request);
     const cursor = JSON.stringify(page.nextCursor ?? null);
-    const text = `{"data":[${page.items.map(phoenixSpanText).join(',')}],"next_cursor":${cursor}}`;
+    const texts = page.items.map((stored) => phoenixSpanText(stored, page.projectId));
+    const text = `{"data":[${texts.join(',')}],"next_cursor":${cursor}}`;
     return reply.type('application/json; charset=utf-8').send(text);
   });
   app.get('/v1/projects/:project/spans/otlpv1', async (request) => {
@@ -59,7 +60,10 @@ export function registerSpans(app: FastifyInstance, store: TelemetryStore): void
   });
 }
 
-async function readSpans(store: TelemetryStore, request: FastifyRequest): Promise<Page<StoredSpan>> {
+async function readSpans(
+  store: TelemetryStore,
+  request: FastifyRequest,
+): Promise<Page<StoredSpan> & { projectId: string }> {
   const query = new QueryParameters(request, KNOWN);
   const limit = query.integer('limit', { min: 1, max: 1000, default: 100 });
   const conditions = query.list('attribute')?.map(parseAttributeCondition);
@@ -80,10 +84,10 @@ async function readSpans(store: TelemetryStore, request: FastifyRequest): Promis
     order: query.oneOf('order', ['desc', 'asc'], 'desc'),
   };
   const cursor = query.single('cursor') || undefined;
-  const { tenantId, name } = await resolveProject(store, request, query);
+  const { id: projectId, tenantId, name } = await resolveProject(store, request, query);
   const project = { tenantId, name };
   const keep = conditions?.flatMap((condition) => condition.keep ?? []) ?? [];
-  if (keep.length === 0) return store.querySpans({ ...scope, project, limit, cursor });
+  if (keep.length === 0) return { ...(await store.querySpans({ ...scope, project, limit, cursor })), projectId };
   const items: StoredSpan[] = [];
   let nextCursor = cursor;
   for (let refill = 0; refill < MAX_REFILLS; refill += 1) {
@@ -92,7 +96,7 @@ async function readSpans(store: TelemetryStore, request: FastifyRequest): Promis
     nextCursor = page.nextCursor;
     if (nextCursor === undefined || items.length === limit) break;
   }
-  return { items, nextCursor };
+  return { items, nextCursor, projectId };
 }
 
 function parentId(text: string | undefined): string | null | undefined {

@@ -73,7 +73,10 @@ export function registerTraces(app: FastifyInstance, store: TelemetryStore): voi
         root_span_id: trace.rootSpanId ?? null,
         session_id: trace.sessionId ?? null,
         tenant_id: tenantId,
-        spans: spans === undefined ? null : (spans.get(trace.traceId) ?? []).map(phoenixSpanSummary),
+        spans:
+          spans === undefined
+            ? null
+            : (spans.get(trace.traceId) ?? []).map((stored) => phoenixSpanSummary(stored, projectId)),
       })),
       next_cursor: page.nextCursor ?? null,
     };
