@@ -47,7 +47,13 @@ async function countAnnotations(
 ): Promise<number> {
   let found = 0;
   for (let start = 0; start < spanIds.length; start += ANNOTATED_AT_ONCE) {
-    found += (await store.getAnnotations({ project, spanIds: spanIds.slice(start, start + ANNOTATED_AT_ONCE) })).length;
+    const some = spanIds.slice(start, start + ANNOTATED_AT_ONCE);
+    let cursor: string | undefined;
+    do {
+      const page = await store.listAnnotations({ project, target: 'span', spanIds: some, cursor });
+      found += page.items.length;
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
   }
   return found;
 }

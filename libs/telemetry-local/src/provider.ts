@@ -12,6 +12,7 @@ import {
   type ExportTarget,
   otlpTarget,
   type ProviderConfig,
+  type SessionStore,
   type SpanExportOptions,
   type TelemetryProvider,
   type TelemetryStore,
@@ -25,6 +26,7 @@ import { LocalAnalyticsStore } from './stores/analytics-store.js';
 import { LocalAnnotationStore } from './stores/annotation-store.js';
 import { LocalDatasetStore } from './stores/dataset-store.js';
 import { LocalExperimentStore } from './stores/experiment-store.js';
+import { LocalSessionStore } from './stores/session-store.js';
 import { type StoreLease, StoreLeases } from './stores/store-leases.js';
 import { TenantProjects } from './stores/tenant-projects.js';
 import { LocalTraceStore } from './stores/trace-store.js';
@@ -66,7 +68,10 @@ function acquireStore(backend: Backend): StoreLease {
       );
 }
 
-type TenantStores = Pick<TelemetryProvider, 'traces' | 'annotations' | 'datasets' | 'experiments' | 'analytics'>;
+type TenantStores = Pick<
+  TelemetryProvider,
+  'traces' | 'annotations' | 'datasets' | 'experiments' | 'analytics' | 'sessions'
+>;
 
 type Backend =
   | { readonly dataDir: string }
@@ -108,6 +113,9 @@ export class LocalProvider implements TelemetryProvider {
   }
   get analytics(): AnalyticsStore {
     return this.#opened().analytics;
+  }
+  get sessions(): SessionStore {
+    return this.#opened().sessions;
   }
 
   /** Works from the call of `initialize` on, before its promise resolves: the sender waits for the store. */
@@ -157,6 +165,7 @@ function storesOfTenant(store: TelemetryStore, { tenantId, projectName }: Provid
     datasets: new LocalDatasetStore(store, tenantId),
     experiments: new LocalExperimentStore(store, tenantId),
     analytics: new LocalAnalyticsStore(projects),
+    sessions: new LocalSessionStore(projects),
   };
 }
 

@@ -14,7 +14,7 @@ import {
   type OtlpSpan,
   type StatusCodeNumber,
 } from '@cogniverse/foundation/otlp';
-import type { StoredSpan } from '@cogniverse/foundation/telemetry';
+import { type StoredSpan, sessionIdOf } from '@cogniverse/foundation/telemetry';
 import type { DuckDBAppender, DuckDBValue } from '@duckdb/node-api';
 import { attributeText, attributeValue, IN_COLUMN } from './attribute-text.js';
 import type { ProjectKey } from './project-key.js';
@@ -173,7 +173,7 @@ export function appendSpanRow(appender: DuckDBAppender, row: SpanRow): number {
   appender.appendUTinyInt(span.status.code);
   appender.appendVarchar(span.status.message);
   appender.appendVarchar(stringAttribute(attributes, 'openinference.span.kind')?.toUpperCase() || 'UNKNOWN');
-  appendText(appender, stringAttribute(attributes, 'session.id'));
+  appendText(appender, sessionIdOf(attributes) ?? null);
   appendText(appender, stringAttribute(attributes, 'llm.model_name'));
   appendNumber(appender, numberAttribute(attributes, 'llm.token_count.prompt'));
   appendNumber(appender, numberAttribute(attributes, 'llm.token_count.completion'));

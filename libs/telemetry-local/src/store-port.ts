@@ -63,10 +63,13 @@ const CLASSES: ReadonlyMap<string, ErrorClass> = new Map(
     telemetry.InvalidQueryError,
     telemetry.ProjectAmbiguousError,
     telemetry.ProjectNotFoundError,
+    telemetry.ProjectExistsError,
+    telemetry.SessionNotFoundError,
     telemetry.SpanNotFoundError,
     telemetry.StoreOpenError,
     telemetry.TenantDeletedError,
     telemetry.TenantMismatchError,
+    telemetry.TraceNotFoundError,
   ].map((errorClass) => [errorClass.name, errorClass]),
 );
 

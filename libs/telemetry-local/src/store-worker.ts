@@ -15,7 +15,8 @@ import { DataDirectory } from './data-directory.js';
 import { StoreEngine } from './engine.js';
 import { erasureHandlers } from './erasure/handlers.js';
 import { metaHandlers } from './meta/handlers.js';
-import { getProjectById, getStatistics, listProjects, listTenants } from './query/project-query.js';
+import { getStatistics, listTenants, locate } from './query/project-query.js';
+import { getSessionTurns, listSessions } from './query/session-query.js';
 import { querySpans } from './query/span-query.js';
 import { queryTraces } from './query/trace-query.js';
 import { errorToMessage, type FromWorker, type StoreHandlers, type ToWorker, type WorkerData } from './store-port.js';
@@ -210,8 +211,9 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
       querySpans: (query) => querySpans(engine, query),
       queryTraces: (query) => queryTraces(engine, query),
       listTenants: () => listTenants(engine),
-      listProjects: (query) => listProjects(engine, query),
-      getProjectById: ({ id }) => getProjectById(engine, id),
+      locate: (query) => locate(engine, query),
+      listSessions: (query) => listSessions(engine, query),
+      getSessionTurns: (query) => getSessionTurns(engine, query),
       getStatistics: (query) => getStatistics(engine, query),
       figures: async () => engine.figures(),
       ...meta.handlers,

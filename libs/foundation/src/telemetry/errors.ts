@@ -77,6 +77,15 @@ export class ProjectAmbiguousError extends TelemetryError {
 export class SpanNotFoundError extends TelemetryError {
   readonly code = 'span_not_found';
 }
+export class TraceNotFoundError extends TelemetryError {
+  readonly code = 'trace_not_found';
+}
+export class SessionNotFoundError extends TelemetryError {
+  readonly code = 'session_not_found';
+}
+export class ProjectExistsError extends TelemetryError {
+  readonly code = 'project_exists';
+}
 export class DatasetNotFoundError extends TelemetryError {
   readonly code = 'dataset_not_found';
 }

@@ -9,14 +9,14 @@ import { TelemetryContext } from './context-keys.js';
 import { InvalidQueryError, SpanNotFoundError, TelemetryError, TenantMismatchError } from './errors.js';
 import type { FencedLogger } from './export/pipeline-logger.js';
 import type { TelemetryProvider } from './providers/provider.js';
-import type { NewAnnotation, SpanRecord } from './providers/records.js';
+import type { NewSpanAnnotation, SpanRecord } from './providers/records.js';
 import { checkInput, PROVIDER_INPUTS } from './providers/store-wire/index.js';
 import { Span } from './span.js';
 
 const FLUSH_MILLIS = 10_000;
 
 /** An annotation, and the span that it is of. Without `span` and `spanId`: the active one. */
-export interface ScoreOptions extends Omit<NewAnnotation, 'spanId'> {
+export interface ScoreOptions extends Omit<NewSpanAnnotation, 'spanId' | 'target'> {
   /** A span, ended or not, or the record of one. */
   readonly span?: ApiSpan | SpanRecord | undefined;
   /** Id of a span, 16 hexadecimal digits. */
@@ -81,7 +81,7 @@ export class Scores {
     return undefined;
   }
 
-  async #store(tenantId: string, projectName: string | undefined, annotation: NewAnnotation): Promise<string> {
+  async #store(tenantId: string, projectName: string | undefined, annotation: NewSpanAnnotation): Promise<string> {
     await this.#options.flush(tenantId, FLUSH_MILLIS); // whether it is there the backend says
     const provider = await this.#options.getProvider(tenantId, projectName);
     return provider.annotations.addAnnotation(annotation);

@@ -314,6 +314,7 @@ class FakeProvider implements TelemetryProvider {
   declare datasets: TelemetryProvider['datasets'];
   declare experiments: TelemetryProvider['experiments'];
   declare analytics: TelemetryProvider['analytics'];
+  declare sessions: TelemetryProvider['sessions'];
   async initialize(config: ProviderConfig): Promise<void> {
     this.config = config;
     await this.ready;

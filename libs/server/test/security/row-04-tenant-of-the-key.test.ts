@@ -173,7 +173,7 @@ async function stateOf(tenantId: string): Promise<unknown> {
         await running.store.listDatasets({ tenantId }),
         await running.store.getDatasetRows({ tenantId, name: 'canary' }),
         await running.store.listExperiments({ tenantId }),
-        await running.store.getAnnotations({ project, spanIds: [theirs.spanId] }),
+        await running.store.listAnnotations({ project, target: 'span', spanIds: [theirs.spanId] }),
       ],
       (_key, value) => (typeof value === 'bigint' ? String(value) : value),
     ),

@@ -165,7 +165,9 @@ export class Eraser {
         if (file === undefined) return;
         const found = await host.days.count(file, gone);
         if (found.gone === 0) return;
-        annotations += await meta.commit((connection) => deleteAnnotationsOfSpans(connection, project, file, gone));
+        annotations += await meta.commit((connection) =>
+          deleteAnnotationsOfSpans(connection, project, file, host.days.all(), gone),
+        );
         await this.#remove(file, gone, found, how);
         spans += found.gone;
       });

@@ -8,6 +8,7 @@ import { chmodSync, renameSync, rmSync } from 'node:fs';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from '../data-directory.js';
 import { sqlText } from '../database.js';
+import { rowsOf } from '../meta/meta-database.js';
 import { syncDirectory } from '../write-ahead-log.js';
 import { swapped } from './file-swap.js';
 
@@ -45,7 +46,7 @@ export async function rewriteMeta(
         `SELECT count(*) FROM meta.${table} WHERE tenant_id IS NOT DISTINCT FROM $tenant::VARCHAR`,
         { tenant },
       );
-      gone[name] = Number(counted.getRows()[0]![0]);
+      gone[rowsOf(name)] = Number(counted.getRows()[0]![0]);
       await connection.run(
         `INSERT INTO fresh_meta.${table} SELECT * FROM meta.${table} WHERE tenant_id IS DISTINCT FROM $tenant::VARCHAR`,
         { tenant },

@@ -8,6 +8,7 @@ import { DATASET_SCHEMA, Datasets } from './datasets.js';
 import { EXPERIMENT_SCHEMA, Experiments } from './experiments.js';
 import { MetaDatabase } from './meta-database.js';
 import { getMetrics } from './metrics.js';
+import { PROJECT_SCHEMA, Projects } from './projects.js';
 
 export interface MetaHandlers {
   readonly handlers: Partial<StoreHandlers>;
@@ -17,15 +18,22 @@ export interface MetaHandlers {
 }
 
 export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
-  const meta = await MetaDatabase.open(engine, [ANNOTATION_SCHEMA, DATASET_SCHEMA, EXPERIMENT_SCHEMA]);
+  const meta = await MetaDatabase.open(engine, [PROJECT_SCHEMA, ANNOTATION_SCHEMA, DATASET_SCHEMA, EXPERIMENT_SCHEMA]);
+  const projects = new Projects(meta, engine);
   const annotations = new Annotations(meta);
   const datasets = new Datasets(meta);
   const experiments = new Experiments(meta, datasets);
   return {
     handlers: {
       getMetrics: (query) => getMetrics(engine, query),
-      addAnnotations: ({ project, annotations: list }) => annotations.addAnnotations(project, list),
-      getAnnotations: (query) => annotations.getAnnotations(query),
+      listProjects: (query) => projects.list(query),
+      getProjectById: ({ id }) => projects.byId(id),
+      createProject: (request) => projects.create(request),
+      updateProject: (request) => projects.update(request),
+      addAnnotations: ({ project, annotations: list }) => annotations.add(project, list),
+      listAnnotations: (query) => annotations.list(query),
+      importAnnotations: ({ project, annotations: list }) => annotations.import(project, list),
+      deleteAnnotations: (selection) => annotations.delete(selection),
       createDataset: ({ tenantId, ...dataset }) => datasets.createDataset(tenantId, dataset),
       appendToDataset: ({ tenantId, name, rows }) => datasets.appendToDataset(tenantId, name, rows),
       listDatasets: ({ tenantId }) => datasets.listDatasets(tenantId),

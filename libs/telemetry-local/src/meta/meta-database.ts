@@ -32,6 +32,11 @@ export interface MetaSchema {
   readonly positioned: readonly string[];
 }
 
+/** What the rows of a table are called where they are counted. */
+export function rowsOf(table: string): string {
+  return table === 'target_annotations' ? 'annotations' : table;
+}
+
 /** A condition of every statement: the rows of the tenant `$tenant`, which may be null. */
 export const OF_TENANT = 'tenant_id IS NOT DISTINCT FROM $tenant';
 

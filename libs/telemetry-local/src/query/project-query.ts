@@ -3,14 +3,18 @@
  */
 import {
   InvalidQueryError,
+  type LocatedId,
   type ProjectRecord,
   type ProjectStatistics,
+  type StoreCalls,
   type TelemetryStore,
   type TenantSummary,
 } from '@cogniverse/foundation/telemetry';
+import { DuckDBBlobValue } from '@duckdb/node-api';
 import type { StoreEngine } from '../engine.js';
 import { keyOfProjectId, projectKey } from '../project-key.js';
-import { nanosRange, requireText, shown } from './query-input.js';
+import { wellFormed } from '../span-table.js';
+import { hexId, nanosRange, requireText, shown, textList } from './query-input.js';
 import { SqlBuilder } from './sql-builder.js';
 
 /** SQL over the rows of one trace: its latency in nanoseconds, of its earliest root, without a root of all its spans. */
@@ -77,6 +81,40 @@ export async function listTenants(engine: StoreEngine): Promise<TenantSummary[]>
       tenantId,
       projectCount: Number(projects),
       spanCount: Number(spans),
+    }));
+  });
+}
+
+/**
+ * Which projects hold the spans, traces or sessions of the given ids: for callers that name no project. An id may be in several projects, and of several tenants.
+ *
+ * Errors: `InvalidQueryError` unless ids of exactly one kind are given.
+ */
+export async function locate(engine: StoreEngine, query: Parameters<StoreCalls['locate']>[0]): Promise<LocatedId[]> {
+  const { tenantId, spanIds, traceIds, sessionIds } = query;
+  const kinds = [spanIds, traceIds, sessionIds].filter((ids) => ids !== undefined);
+  if (kinds.length !== 1) throw new InvalidQueryError('Give one of spanIds, traceIds and sessionIds.');
+  const sql = new SqlBuilder();
+  const tenant = tenantCondition(tenantId, sql);
+  const blobs = (ids: readonly string[], bytes: number, field: string) =>
+    textList(ids, field).map((id) => new DuckDBBlobValue(Buffer.from(hexId(id, bytes, field), 'hex')));
+  let [id, condition] = [
+    'session_id',
+    sql.anyOf('session_id', textList(sessionIds ?? [], 'sessionIds').map(wellFormed)),
+  ];
+  if (spanIds !== undefined)
+    [id, condition] = ['lower(hex(span_id))', sql.anyOf('span_id', blobs(spanIds, 8, 'spanIds'))];
+  if (traceIds !== undefined)
+    [id, condition] = ['lower(hex(trace_id))', sql.anyOf('trace_id', blobs(traceIds, 16, 'traceIds'))];
+  return engine.withSnapshot(async (snapshot) => {
+    const rows = await engine.query(
+      `SELECT DISTINCT ${id}, tenant_id, project FROM (${snapshot.source({})}) WHERE ${tenant} AND ${condition}
+       ORDER BY ALL NULLS FIRST`,
+      sql.parameters,
+    );
+    return (rows as [string, string | null, string][]).map(([located, owner, name]) => ({
+      id: located,
+      project: { tenantId: owner, name },
     }));
   });
 }

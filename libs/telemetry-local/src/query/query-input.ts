@@ -55,10 +55,10 @@ export function requireKnownFields(value: object, known: readonly string[], fiel
   );
 }
 
-export function pageLimit(value: unknown, fallback: number): number {
+export function pageLimit(value: unknown, fallback: number, max = MAX_PAGE): number {
   if (value === undefined) return fallback;
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_PAGE) {
-    throw new InvalidQueryError(`limit is ${shown(value)}; it must be a whole number from 1 to ${MAX_PAGE}.`);
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > max) {
+    throw new InvalidQueryError(`limit is ${shown(value)}; it must be a whole number from 1 to ${max}.`);
   }
   return value as number;
 }

@@ -35,6 +35,17 @@ export const FROM_1: UpgradeStep = {
   from: 1,
   meta: [
     ...TABLES_OF_FORMAT_1,
+    // Annotations have a table of a new name: what is repeated finds the old one empty, and changes nothing.
+    `CREATE TABLE IF NOT EXISTS target_annotations (
+       id VARCHAR PRIMARY KEY, tenant_id VARCHAR, project VARCHAR NOT NULL, target VARCHAR NOT NULL, target_id VARCHAR NOT NULL,
+       document_position INTEGER, name VARCHAR NOT NULL, identifier VARCHAR NOT NULL, annotator_kind VARCHAR NOT NULL, label VARCHAR,
+       score DOUBLE, explanation VARCHAR, metadata VARCHAR NOT NULL, created_at VARCHAR NOT NULL, updated_at VARCHAR NOT NULL,
+       position BIGINT NOT NULL)`,
+    `INSERT INTO target_annotations
+       SELECT id, tenant_id, project, 'span', span_id, NULL, name, identifier, annotator_kind, label, score, explanation, metadata,
+         created_at, updated_at, row_number() OVER (ORDER BY created_at, span_id, name, identifier)
+       FROM annotations ON CONFLICT (id) DO NOTHING`,
+    'DROP TABLE annotations',
     // Every table names its tenant, so that deletion and export need to know nothing of what the tables mean.
     'ALTER TABLE dataset_versions ADD COLUMN IF NOT EXISTS tenant_id VARCHAR',
     'UPDATE dataset_versions SET tenant_id = (SELECT d.tenant_id FROM datasets d WHERE d.id = dataset_id)',

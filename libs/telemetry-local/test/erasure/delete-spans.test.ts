@@ -1,7 +1,12 @@
 /** Deletion of parts of a project: what was named is gone with its annotations, all else is as before, also after a restart. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { InvalidQueryError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import {
+  InvalidQueryError,
+  type ProjectRef,
+  type SpanAnnotation,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
 import { describe, expect, it } from 'vitest';
 import {
   ACME,
@@ -41,13 +46,17 @@ async function filled(dataDir = temporaryDirectory()): Promise<TelemetryStore> {
   return store;
 }
 
+async function annotationsOf(store: TelemetryStore, project: ProjectRef, spanIds: string[]): Promise<SpanAnnotation[]> {
+  return (await store.listAnnotations({ project, target: 'span', spanIds })).items as SpanAnnotation[];
+}
+
 async function expectLeft(store: TelemetryStore, keep: (n: number) => boolean): Promise<void> {
   const spanIds = SENT.map(({ spanId }) => spanId);
   expect((await allSpanIds(store)).sort()).toEqual(ids(keep));
-  const annotated = await store.getAnnotations({ project: ACME, spanIds });
+  const annotated = await annotationsOf(store, ACME, spanIds);
   expect(annotated.map(({ spanId }) => spanId).sort()).toEqual(ids(keep));
   expect(await allPages(store, { project: OTHER })).toHaveLength(30);
-  expect(await store.getAnnotations({ project: OTHER, spanIds })).toHaveLength(30);
+  expect(await annotationsOf(store, OTHER, spanIds)).toHaveLength(30);
 }
 
 describe('deletion', () => {
@@ -93,6 +102,29 @@ describe('deletion', () => {
     expect(await remove(store)).toMatchObject({ deleted: { spans: 0, annotations: 0 } });
     await store.shutdown();
     await expectLeft(await openStore({ dataDir }), keep);
+  });
+
+  it('takes the annotations of a trace and of a session when the last span of it goes', async () => {
+    const store = await filled();
+    const [traceId, sessionId] = [SENT[5]!.traceId, 'session 1'];
+    await store.addAnnotations({
+      project: ACME,
+      annotations: [
+        { target: 'trace', traceId, name: 'n' },
+        { target: 'trace', traceId: SENT[0]!.traceId, name: 'n' },
+        { target: 'session', sessionId, name: 'n' },
+      ],
+    });
+    const left = async () =>
+      (await store.listAnnotations({ project: ACME })).items.filter(({ target }) => target !== 'span').length;
+    await store.deleteTraces({ project: ACME, startTime: NOON, endTime: NOON + DAY / 2n });
+    expect(await left()).toBe(3); // half of each is on another day
+    await store.deleteTraces({ project: ACME, traceIds: [traceId] });
+    expect(await left()).toBe(2);
+    await store.deleteSessions({ project: ACME, sessionIds: [sessionId] });
+    expect(await left()).toBe(1);
+    await store.deleteTraces({ project: ACME, endTime: NOON + 10n * DAY });
+    expect(await left()).toBe(0);
   });
 
   it('of traces without ids or time is refused', async () => {

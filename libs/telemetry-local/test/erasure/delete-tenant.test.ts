@@ -29,10 +29,7 @@ async function neighbourOf(store: TelemetryStore): Promise<() => Promise<void>> 
   const { tenantId } = project;
   const look = async () => ({
     spans: await allPages(store, { project, order: 'asc' }),
-    annotations: await store.getAnnotations({
-      project,
-      spanIds: neighbour.ids.filter(({ length }) => length === 8).map((id) => id.toString('hex')),
-    }),
+    annotations: (await store.listAnnotations({ project })).items,
     datasets: await store.listDatasets({ tenantId }),
     rows: await store.getDatasetRows({ tenantId, name: neighbour.text('dataset') }),
     experiments: await store.listExperiments({ tenantId }),

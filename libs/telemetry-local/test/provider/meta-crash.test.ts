@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeTraces } from '@cogniverse/foundation/otlp';
+import type { SpanAnnotation } from '@cogniverse/foundation/telemetry';
 import { contractSpan } from '@cogniverse/foundation/telemetry/testing';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import { expect, it, onTestFinished } from 'vitest';
@@ -62,9 +63,13 @@ it('kill -9 loses nothing that was answered', async () => {
         if (annotation) scores.set(annotation[0], Math.max(scores.get(annotation[0]) ?? 0, annotation[1]));
       }
       expect(scores.size).toBeGreaterThan(0);
-      const found = (await store.getAnnotations({ project, spanIds })).filter(
-        ({ identifier }) => identifier === String(round),
-      );
+      const { items } = await store.listAnnotations({
+        project,
+        target: 'span',
+        identifiers: [String(round)],
+        limit: 10_000,
+      });
+      const found = items as SpanAnnotation[];
       expect(new Set(found.map(({ id }) => id)).size).toBe(found.length);
       const stored = new Map(found.map(({ spanId, score }) => [spanId, score]));
       // A later one may have been stored whose answer the kill cut off.

@@ -33,8 +33,8 @@ async function expectEverything(store: TelemetryStore, content: FixtureContent):
   }
   expect(content.annotations.length).toBeGreaterThan(0);
   for (const { project, spanId, identifier = '', ...annotation } of content.annotations) {
-    const found = await store.getAnnotations({ project, spanIds: [spanId] });
-    expect(found.find((one) => one.identifier === identifier)).toMatchObject({ spanId, ...annotation });
+    const found = await store.listAnnotations({ project, target: 'span', spanIds: [spanId] });
+    expect(found.items.find((one) => one.identifier === identifier)).toMatchObject({ spanId, ...annotation });
   }
   expect(content.datasets.length).toBeGreaterThan(0);
   for (const { tenantId, rows, ...dataset } of content.datasets) {
@@ -94,7 +94,7 @@ describe.each(FORMATS)('a directory of format %i', (format) => {
     await store.ingest(request(spans(500, 5)));
     const spanId = spans(500, 1)[0]!.spanId;
     await store.addAnnotations({ project, annotations: [{ spanId, name: 'relevance', score: 1 }] });
-    expect(await store.getAnnotations({ project, spanIds: [spanId] })).toHaveLength(1);
+    expect((await store.listAnnotations({ project, target: 'span', spanIds: [spanId] })).items).toHaveLength(1);
     const { tenantId, name } = first!;
     await store.appendToDataset({ tenantId, name, rows: [{ input: { q: 'four' } }] });
     expect(await store.getDatasetRows({ tenantId, name })).toHaveLength(first!.rows.length + 1);

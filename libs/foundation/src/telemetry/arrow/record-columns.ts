@@ -75,7 +75,19 @@ const span: RecordColumns<SpanRecord> = {
 const annotation: RecordColumns<Annotation> = {
   mark: 'annotatorKind',
   fixed: [
-    { name: 'span_id', type: 'text', read: (record) => record.spanId },
+    { name: 'target', type: 'text', read: (record) => record.target },
+    { name: 'span_id', type: 'text', read: (record) => ('spanId' in record ? record.spanId : undefined) },
+    { name: 'trace_id', type: 'text', read: (record) => (record.target === 'trace' ? record.traceId : undefined) },
+    {
+      name: 'session_id',
+      type: 'text',
+      read: (record) => (record.target === 'session' ? record.sessionId : undefined),
+    },
+    {
+      name: 'document_position',
+      type: 'float',
+      read: (record) => (record.target === 'document' ? record.documentPosition : undefined),
+    },
     { name: 'name', type: 'text', read: (record) => record.name },
     { name: 'label', type: 'text', read: (record) => record.label },
     { name: 'score', type: 'float', read: (record) => record.score },

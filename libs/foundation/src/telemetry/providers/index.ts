@@ -1,6 +1,13 @@
 /** The provider interfaces: what a backend implements. */
 export { type AnalyticsStore, METRIC_NAMES, type MetricQuery, type ModelPrice } from './analytics-store.js';
-export type { AnnotationQuery, AnnotationStore, EvaluationRow } from './annotation-store.js';
+export type {
+  AnnotationQuery,
+  AnnotationSelection,
+  AnnotationStore,
+  EvaluationRow,
+  SessionAnnotationQuery,
+  TraceAnnotationQuery,
+} from './annotation-store.js';
 export type { DatasetStore } from './dataset-store.js';
 export type { ExperimentStore, NewExperimentRun } from './experiment-store.js';
 export { jsonObject } from './json-value.js';
@@ -13,20 +20,32 @@ export type {
 } from './provider.js';
 export type {
   Annotation,
+  AnnotationTarget,
   AnnotatorKind,
   AttributeValue,
   DatasetRecord,
   DatasetRow,
+  DocumentAnnotation,
   ExperimentEvaluation,
   ExperimentRecord,
   ExperimentRunRecord,
+  ImportCounts,
+  LocatedId,
   MetricPoint,
   NewAnnotation,
   NewDatasetRow,
+  NewDocumentAnnotation,
+  NewSessionAnnotation,
+  NewSpanAnnotation,
+  NewTraceAnnotation,
   OtelSpanKind,
   Page,
   ProjectRecord,
   ProjectRef,
+  SessionAnnotation,
+  SessionRecord,
+  SessionTurn,
+  SpanAnnotation,
   SpanEventRecord,
   SpanLinkRecord,
   SpanRecord,
@@ -34,15 +53,21 @@ export type {
   StoredSpan,
   TenantSummary,
   TimeInput,
+  TraceAnnotation,
   TraceRecord,
+  TurnContent,
 } from './records.js';
 export { withSession } from './session.js';
+export { sessionIdOf } from './session-id.js';
+export type { SessionQuery, SessionStore } from './session-store.js';
 export { toSpanRecord } from './span-record.js';
-export type { AnnotationCalls } from './store/annotation-calls.js';
+export type { AnnotationCalls, StoreAnnotationQuery, StoreAnnotationSelection } from './store/annotation-calls.js';
 export type { DatasetCalls } from './store/dataset-calls.js';
 export type { DeletionCalls, DeletionRecord, TenantDeletionRecord } from './store/deletion-calls.js';
 export type { ExperimentCalls } from './store/experiment-calls.js';
 export type { IngestRequest, IngestResult, StoreFigures, StoreHealth, TenantIngestCounts } from './store/ingest.js';
+export type { ProjectCalls } from './store/project-calls.js';
+export type { SessionCalls, StoreSessionQuery } from './store/session-calls.js';
 export type {
   ProjectStatistics,
   SpanCalls,

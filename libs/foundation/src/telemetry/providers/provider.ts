@@ -4,6 +4,7 @@ import type { AnalyticsStore } from './analytics-store.js';
 import type { AnnotationStore } from './annotation-store.js';
 import type { DatasetStore } from './dataset-store.js';
 import type { ExperimentStore } from './experiment-store.js';
+import type { SessionStore } from './session-store.js';
 import type { TraceStore } from './trace-store.js';
 
 /** What `initialize` gets: the tenant, its default project, and whatever `provider_config` holds for this provider. */
@@ -33,6 +34,7 @@ export interface TelemetryProvider {
   readonly datasets: DatasetStore;
   readonly experiments: ExperimentStore;
   readonly analytics: AnalyticsStore;
+  readonly sessions: SessionStore;
   /** Checks its keys and opens what it needs. Errors: `ConfigurationError` naming field, value and remedy. */
   initialize(config: ProviderConfig): void | Promise<void>;
   /** Undefined: this provider has no say in the write path, and plain OTLP export to the configured endpoint holds. */

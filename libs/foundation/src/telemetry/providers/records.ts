@@ -84,6 +84,19 @@ export interface ProjectRecord extends ProjectRef {
   readonly description: string;
 }
 
+/** Where an id is found. */
+export interface LocatedId {
+  readonly id: string;
+  readonly project: ProjectRef;
+}
+
+/** How much of an import was new. */
+export interface ImportCounts {
+  readonly imported: number;
+  /** There already, and left as it was. */
+  readonly existing: number;
+}
+
 export interface TenantSummary {
   readonly tenantId: string | null;
   readonly projectCount: number;
@@ -122,10 +135,11 @@ export interface TraceRecord {
 
 export type AnnotatorKind = 'HUMAN' | 'LLM' | 'CODE';
 
-/** What can be annotated. Session and document annotations follow the same shape. */
-export interface Annotation {
+/** What an annotation is about. A document is one of those that a retriever's or reranker's span lists. */
+export type AnnotationTarget = 'span' | 'trace' | 'session' | 'document';
+
+interface AnnotationFields {
   readonly id: string;
-  readonly spanId: string;
   readonly name: string;
   readonly annotatorKind: AnnotatorKind;
   readonly label: string | null;
@@ -139,8 +153,28 @@ export interface Annotation {
   readonly updatedAt: string;
 }
 
-export interface NewAnnotation {
-  spanId: string;
+export interface SpanAnnotation extends AnnotationFields {
+  readonly target: 'span';
+  readonly spanId: string;
+}
+export interface TraceAnnotation extends AnnotationFields {
+  readonly target: 'trace';
+  readonly traceId: string;
+}
+export interface SessionAnnotation extends AnnotationFields {
+  readonly target: 'session';
+  readonly sessionId: string;
+}
+export interface DocumentAnnotation extends AnnotationFields {
+  readonly target: 'document';
+  readonly spanId: string;
+  /** Place in the span's list of documents, from 0. */
+  readonly documentPosition: number;
+}
+/** A judgement. `target` says of what, and which ids name it. */
+export type Annotation = SpanAnnotation | TraceAnnotation | SessionAnnotation | DocumentAnnotation;
+
+interface NewAnnotationFields {
   name: string;
   label?: string | null | undefined;
   /** Usually 0 to 1. */
@@ -149,6 +183,77 @@ export interface NewAnnotation {
   metadata?: Record<string, unknown> | undefined;
   annotatorKind?: AnnotatorKind | undefined;
   identifier?: string | undefined;
+}
+
+export interface NewSpanAnnotation extends NewAnnotationFields {
+  /** An annotation that does not say is of a span. */
+  target?: 'span' | undefined;
+  spanId: string;
+}
+export interface NewTraceAnnotation extends NewAnnotationFields {
+  target: 'trace';
+  traceId: string;
+}
+export interface NewSessionAnnotation extends NewAnnotationFields {
+  target: 'session';
+  sessionId: string;
+}
+export interface NewDocumentAnnotation extends NewAnnotationFields {
+  target: 'document';
+  spanId: string;
+  /** Place in the span's list of documents, from 0. */
+  documentPosition: number;
+}
+export type NewAnnotation = NewSpanAnnotation | NewTraceAnnotation | NewSessionAnnotation | NewDocumentAnnotation;
+
+/** The traces of one project with the same session id, the oldest first: a conversation. */
+export interface SessionRecord {
+  /** Unambiguous over all tenants and projects; opaque. */
+  readonly id: string;
+  /** As recorded; two tenants, or two projects, may have the same. */
+  readonly sessionId: string;
+  readonly project: string;
+  readonly tenantId: string | undefined;
+  /** Nanoseconds since 1970: first start and last end of its spans. */
+  readonly startTimeUnixNano: bigint;
+  readonly endTimeUnixNano: bigint;
+  readonly traceCount: number;
+  /** Traces with at least one span in error. */
+  readonly errorCount: number;
+  readonly tokenCountPrompt: number;
+  readonly tokenCountCompletion: number;
+  /** Sum of `llm.cost.total` as recorded; undefined where no span records one. */
+  readonly costTotal: number | undefined;
+  /** The first `user.id`. */
+  readonly userId: string | undefined;
+  /** `input.value` of the first trace's root span. */
+  readonly firstInput: string | undefined;
+  /** `output.value` of the last trace's root span. */
+  readonly lastOutput: string | undefined;
+}
+
+/** What went into a turn of a session, or came out. */
+export interface TurnContent {
+  readonly value: string;
+  /** As recorded, for example `application/json`. */
+  readonly mimeType: string | undefined;
+}
+
+/** One trace of a session. */
+export interface SessionTurn {
+  readonly traceId: string;
+  /** Nanoseconds since 1970: first start and last end of its spans. */
+  readonly startTimeUnixNano: bigint;
+  readonly endTimeUnixNano: bigint;
+  /** Spans in error. */
+  readonly errorCount: number;
+  /** Of the root span: the one without a parent, else the first whose parent is not in the trace. */
+  readonly rootSpanId: string | undefined;
+  readonly rootName: string | undefined;
+  readonly input: TurnContent | undefined;
+  readonly output: TurnContent | undefined;
+  readonly tokenCountPrompt: number;
+  readonly tokenCountCompletion: number;
 }
 
 /** One row of a data set. */

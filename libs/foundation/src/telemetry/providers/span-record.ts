@@ -11,6 +11,7 @@ import type {
   SpanStatusCode,
   StoredSpan,
 } from './records.js';
+import { sessionIdOf } from './session-id.js';
 
 const KINDS: readonly OtelSpanKind[] = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'];
 const STATUS_CODES: readonly SpanStatusCode[] = ['UNSET', 'OK', 'ERROR'];
@@ -44,7 +45,6 @@ class StoredSpanRecord implements SpanRecord {
   constructor(stored: StoredSpan) {
     const { span, project } = stored;
     const spanKind = span.attributes.get(SemanticConventions.OPENINFERENCE_SPAN_KIND);
-    const sessionId = span.attributes.get(SemanticConventions.SESSION_ID);
     this.traceId = span.traceId;
     this.spanId = span.spanId;
     this.parentSpanId = span.parentSpanId === '' ? undefined : span.parentSpanId;
@@ -71,7 +71,7 @@ class StoredSpanRecord implements SpanRecord {
     this.scope = { name: stored.scope.name, version: stored.scope.version };
     this.project = project.name;
     this.tenantId = project.tenantId ?? undefined;
-    this.sessionId = typeof sessionId === 'string' && sessionId !== '' ? sessionId : undefined;
+    this.sessionId = sessionIdOf(span.attributes);
   }
 
   toJSON(): Record<string, unknown> {

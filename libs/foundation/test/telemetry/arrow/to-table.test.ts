@@ -177,6 +177,7 @@ describe('toTable', () => {
   it('gives annotations, metric points and rows of data sets their columns', async () => {
     const annotation: Annotation = {
       id: 'a-1',
+      target: 'span',
       spanId: 'b7ad6b7169203331',
       name: 'relevance',
       annotatorKind: 'HUMAN',
@@ -190,7 +191,11 @@ describe('toTable', () => {
     };
     const annotations = read(await toTable([annotation]));
     expect(Object.keys(annotations)).toEqual([
+      'target',
       'span_id',
+      'trace_id',
+      'session_id',
+      'document_position',
       'name',
       'label',
       'score',

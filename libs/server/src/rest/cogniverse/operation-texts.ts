@@ -69,11 +69,74 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
       annotations: [{ span_id: 'b7ad6b7169203331', name: 'relevance', score: 0.9, annotator_kind: 'HUMAN' }],
     },
   },
-  getAnnotations: {
+  listAnnotations: {
     tag: 'annotations',
-    summary: 'Gives the annotations of these spans.',
+    summary: 'Lists annotations of a project.',
+    description:
+      'In the order in which they were first written; all of the project, or those of a target, of its ids, names and identifiers.',
+    example: { project: PROJECT, target: 'span', span_ids: ['b7ad6b7169203331'], annotation_names: ['relevance'] },
+  },
+  importAnnotations: {
+    tag: 'annotations',
+    summary: 'Takes annotations as the list gives them, with their times.',
+    description:
+      'What is there already stays as it is. Their targets need not be there: an import may bring the spans later.',
+    example: {
+      project: PROJECT,
+      annotations: [
+        {
+          id: '39bbbbc6f1b7e9a2e35ee188af48d2a3',
+          target: 'trace',
+          trace_id: '0af7651916cd43dd8448eb211c80319c',
+          name: 'relevance',
+          annotator_kind: 'LLM',
+          label: null,
+          score: 0.9,
+          explanation: null,
+          metadata: {},
+          identifier: '',
+          created_at: '2026-01-31T12:00:00.000Z',
+          updated_at: '2026-01-31T12:00:00.000Z',
+        },
+      ],
+    },
+  },
+  deleteAnnotations: {
+    tag: 'annotations',
+    summary: 'Deletes the annotations of a project that fit every given field.',
+    description: 'Gives how many there were. Either both times of their creation are given, or `delete_all` is true.',
+    example: { project: PROJECT, name: 'relevance', annotator_kind: 'LLM', delete_all: true },
+  },
+  listSessions: {
+    tag: 'sessions',
+    summary: 'Lists sessions of one project.',
+    description:
+      'A session is found if any span of its traces starts in the range; what is said of it is of all of them.',
+    example: { project: PROJECT, start_time: '2026-01-31T00:00:00Z', limit: 20 },
+  },
+  getSessionTurns: {
+    tag: 'sessions',
+    summary: 'Gives the traces of one session with what went in and came out, the oldest first.',
     description: '',
-    example: { project: PROJECT, span_ids: ['b7ad6b7169203331'], annotation_names: ['relevance'] },
+    example: { project: PROJECT, session_id: 'talk-1' },
+  },
+  createProject: {
+    tag: 'spans',
+    summary: 'Creates a project that is listed before its first span.',
+    description: 'A project that is there already, with spans or without, gets 409 `project_exists`.',
+    example: { project: PROJECT, description: 'Search over the speeches' },
+  },
+  updateProject: {
+    tag: 'spans',
+    summary: "Changes a project's description.",
+    description: '',
+    example: { project: PROJECT, description: 'Search over the speeches' },
+  },
+  locate: {
+    tag: 'spans',
+    summary: 'Finds the projects that hold these spans, traces or sessions.',
+    description: 'What is nowhere is not in the answer; what is in several projects is there several times.',
+    example: { tenant: 'acme', trace_ids: ['0af7651916cd43dd8448eb211c80319c'] },
   },
   createDataset: {
     tag: 'data sets',

@@ -11,6 +11,8 @@ import { DATASET_INPUTS, DATASET_OPERATIONS } from './datasets.js';
 import { DELETION_OPERATIONS } from './deletion.js';
 import { EXPERIMENT_INPUTS, EXPERIMENT_OPERATIONS } from './experiments.js';
 import { type OperationsOf, reading, type StoreOperation } from './operation.js';
+import { PROJECT_OPERATIONS } from './projects.js';
+import { SESSION_INPUTS, SESSION_OPERATIONS } from './sessions.js';
 import { SPAN_INPUTS, SPAN_OPERATIONS } from './spans.js';
 import { dataOf, double, request } from './values.js';
 
@@ -29,6 +31,8 @@ export const STORE_ROUTE_PREFIX = '/v1/cogniverse/';
 /** Every operation of a `TelemetryStore` that crosses HTTP, under the name of its method. Spans come in by OTLP. */
 export const STORE_OPERATIONS = {
   ...SPAN_OPERATIONS,
+  ...PROJECT_OPERATIONS,
+  ...SESSION_OPERATIONS,
   ...ANNOTATION_OPERATIONS,
   ...DATASET_OPERATIONS,
   ...EXPERIMENT_OPERATIONS,
@@ -65,6 +69,7 @@ export function storeOver(transport: StoreTransport): TelemetryStore {
 /** The options of the methods of a provider's stores, made of the same shapes: a provider checks with them, wherever its store is. */
 export const PROVIDER_INPUTS = {
   ...SPAN_INPUTS,
+  ...SESSION_INPUTS,
   ...ANNOTATION_INPUTS,
   ...DATASET_INPUTS,
   ...EXPERIMENT_INPUTS,

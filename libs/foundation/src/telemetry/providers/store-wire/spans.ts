@@ -45,7 +45,7 @@ import {
 
 const tenantSummary = answer<TenantSummary>({ tenantId, projectCount: count, spanCount: count });
 
-const projectRecord = answer<ProjectRecord>({
+export const projectRecord = answer<ProjectRecord>({
   id: text,
   tenantId,
   name: text,

@@ -9,7 +9,7 @@ import { parseTime } from '../time.js';
 
 export type Shape<T> = { readonly [K in keyof T]-?: z.ZodType };
 
-function snakeCase(key: string): string {
+export function snakeCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 

@@ -8,10 +8,19 @@ import type { DatasetCalls } from './dataset-calls.js';
 import type { DeletionCalls } from './deletion-calls.js';
 import type { ExperimentCalls } from './experiment-calls.js';
 import type { IngestRequest, IngestResult, StoreFigures, StoreHealth } from './ingest.js';
+import type { ProjectCalls } from './project-calls.js';
+import type { SessionCalls } from './session-calls.js';
 import type { SpanCalls } from './span-calls.js';
 
 /** What is asked of a store: each call takes one request and gives a promise; `STORE_OPERATIONS` has the route of each. */
-export interface StoreCalls extends SpanCalls, AnnotationCalls, DatasetCalls, ExperimentCalls, DeletionCalls {
+export interface StoreCalls
+  extends SpanCalls,
+    ProjectCalls,
+    SessionCalls,
+    AnnotationCalls,
+    DatasetCalls,
+    ExperimentCalls,
+    DeletionCalls {
   figures(request?: object): Promise<StoreFigures>;
 }
 

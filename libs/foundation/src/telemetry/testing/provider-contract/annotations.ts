@@ -1,6 +1,7 @@
 /** Contract: annotations of spans, one at a time and in bulk.   Testing. */
 import assert from 'node:assert/strict';
-import { InvalidQueryError, SpanNotFoundError } from '../../errors.js';
+import { InvalidQueryError, SessionNotFoundError, SpanNotFoundError, TraceNotFoundError } from '../../errors.js';
+import type { NewAnnotation } from '../../providers/records.js';
 import { contractSpan, hexId } from './contract-spans.js';
 import type { ContractTopic } from './describe-telemetry-provider.js';
 
@@ -19,6 +20,7 @@ export function describeAnnotations({ check }: ContractTopic): void {
       const { createdAt, updatedAt, ...rest } = first;
       assert.deepEqual(rest, {
         id,
+        target: 'span',
         spanId: one.spanId,
         name: 'relevance',
         annotatorKind: 'HUMAN',
@@ -165,5 +167,211 @@ export function describeAnnotations({ check }: ContractTopic): void {
       assert.deepEqual(await acme.annotations.getAnnotations({ spans: [span.spanId] }), []);
     },
     'annotations',
+  );
+
+  check(
+    'finds those of the identifiers that are asked for, and none of the names that are excluded',
+    async (backend) => {
+      const acme = await backend.tenant();
+      const { spanId } = contractSpan();
+      await acme.send(contractSpan({ spanId }));
+      for (const [name, identifier] of [
+        ['relevance', ''],
+        ['relevance', 'first'],
+        ['length', 'first'],
+        ['tone', 'second'],
+      ] as const) {
+        await acme.annotations.addAnnotation({ spanId, name, identifier, score: 1 });
+      }
+      const find = async (fields: object) =>
+        (await acme.annotations.getAnnotations({ spans: [spanId], ...fields }))
+          .map(({ name, identifier }) => `${name} ${identifier}`)
+          .sort();
+      assert.deepEqual(await find({ identifiers: ['first'] }), ['length first', 'relevance first']);
+      assert.deepEqual(await find({ excludeAnnotationNames: ['relevance'] }), ['length first', 'tone second']);
+      assert.deepEqual(
+        await find({
+          annotationNames: ['relevance', 'tone'],
+          excludeAnnotationNames: ['tone'],
+          identifiers: ['', 'second'],
+        }),
+        ['relevance '],
+      );
+      assert.deepEqual(await find({ identifiers: ['third'] }), []);
+    },
+    'annotations',
+  );
+
+  const fields = { label: 'good', score: 0.5, explanation: 'why', metadata: { by: 'judge' }, identifier: 'i' };
+  const said = { name: 'quality', annotatorKind: 'LLM', ...fields } as const;
+
+  check(
+    'annotates traces, and replaces by trace, name and identifier',
+    async (backend) => {
+      const acme = await backend.tenant();
+      const span = contractSpan();
+      await acme.send(span, contractSpan());
+      const { traceId } = span;
+      const id = await acme.annotations.addTraceAnnotation({ traceId, ...said });
+      const [found] = await acme.annotations.getTraceAnnotations({ traces: [traceId] });
+      assert.ok(found);
+      const { createdAt, updatedAt: _updatedAt, ...rest } = found;
+      assert.deepEqual(rest, { id, target: 'trace', traceId, ...said });
+      assert.equal(await acme.annotations.addTraceAnnotation({ traceId, ...said, score: 1, label: undefined }), id);
+      const { items: traces } = await acme.traces.getTraces();
+      const again = await acme.annotations.getTraceAnnotations({ traces, annotationNames: ['quality'] });
+      assert.deepEqual(
+        again.map((one) => [one.id, one.score, one.label, one.createdAt]),
+        [[id, 1, null, createdAt]],
+      );
+      assert.deepEqual(await acme.annotations.getTraceAnnotations({ traces: [hexId(16)] }), []);
+      await assert.rejects(acme.annotations.addTraceAnnotation({ traceId: hexId(16), ...said }), (error: Error) => {
+        assert.ok(error instanceof TraceNotFoundError, error.stack);
+        assert.match(error.message, /[0-9a-f]{32}/, 'it names the trace');
+        return true;
+      });
+    },
+    'annotations of traces',
+  );
+
+  check(
+    'annotates sessions, and replaces by session, name and identifier',
+    async (backend) => {
+      const acme = await backend.tenant();
+      const sessionId = `talk ${hexId(8)}`;
+      await acme.send(contractSpan({ attributes: { 'session.id': sessionId } }));
+      const id = await acme.annotations.addSessionAnnotation({ sessionId, ...said });
+      assert.equal(await acme.annotations.addSessionAnnotation({ sessionId, ...said, score: 1 }), id);
+      const found = await acme.annotations.getSessionAnnotations({ sessions: [sessionId] });
+      assert.deepEqual(
+        found.map(({ createdAt: _createdAt, updatedAt: _updatedAt, ...rest }) => rest),
+        [{ id, target: 'session', sessionId, ...said, score: 1 }],
+      );
+      assert.deepEqual(await acme.annotations.getSessionAnnotations({ sessions: ['unknown'] }), []);
+      await assert.rejects(
+        acme.annotations.addSessionAnnotation({ sessionId: 'unknown', ...said }),
+        SessionNotFoundError,
+      );
+    },
+    'annotations of sessions',
+  );
+
+  check(
+    'annotates documents of a span, by their position',
+    async (backend) => {
+      const acme = await backend.tenant();
+      const attributes = {
+        'openinference.span.kind': 'RETRIEVER',
+        'retrieval.documents.0.document.content': 'first',
+        'retrieval.documents.1.document.content': 'second',
+      };
+      const [span, bare] = [contractSpan({ attributes }), contractSpan()];
+      await acme.send(span, bare);
+      const { spanId } = span;
+      const { identifier: _identifier, ...rest } = said;
+      const add = (documentPosition: number, score = 0.5) =>
+        acme.annotations.addDocumentAnnotation({ spanId, documentPosition, ...rest, score });
+      const [first, second] = [await add(0), await add(1)];
+      assert.notEqual(first, second);
+      assert.equal(await add(1, 1), second);
+      const found = await acme.annotations.getDocumentAnnotations({ spans: [spanId] });
+      assert.deepEqual(
+        found.map(({ id, target, documentPosition, score }) => ({ id, target, documentPosition, score })),
+        [
+          { id: first, target: 'document', documentPosition: 0, score: 0.5 },
+          { id: second, target: 'document', documentPosition: 1, score: 1 },
+        ],
+      );
+      assert.deepEqual(await acme.annotations.getAnnotations({ spans: [spanId] }), [], 'they are none of the span');
+      for (const position of [2, -1, 0.5]) await assert.rejects(add(position), InvalidQueryError, String(position));
+      await assert.rejects(
+        acme.annotations.addDocumentAnnotation({ spanId: bare.spanId, documentPosition: 0, ...rest }),
+        InvalidQueryError,
+      );
+      await assert.rejects(
+        acme.annotations.addDocumentAnnotation({ spanId: hexId(8), documentPosition: 0, ...rest }),
+        SpanNotFoundError,
+      );
+    },
+    'annotations of documents',
+  );
+
+  check(
+    'adds annotations of spans, traces, sessions and documents in one go, all or none',
+    async (backend) => {
+      const acme = await backend.tenant();
+      const attributes = { 'session.id': 's', 'retrieval.documents.0.document.content': 'first' };
+      const { spanId, traceId } = contractSpan();
+      await acme.send(contractSpan({ spanId, traceId, attributes }));
+      const annotations: NewAnnotation[] = [
+        { spanId, name: 'n', score: 0 },
+        { target: 'trace', traceId, name: 'n', score: 1 },
+        { target: 'session', sessionId: 's', name: 'n', score: 2 },
+        { target: 'document', spanId, documentPosition: 0, name: 'n', score: 3 },
+      ];
+      const missing: NewAnnotation[] = [
+        { spanId: hexId(8), name: 'n' },
+        { target: 'trace', traceId: hexId(16), name: 'n' },
+        { target: 'session', sessionId: 'other', name: 'n' },
+        { target: 'document', spanId, documentPosition: 1, name: 'n' },
+      ];
+      const scores = async () => [
+        ...(await acme.annotations.getAnnotations({ spans: [spanId] })),
+        ...(await acme.annotations.getTraceAnnotations({ traces: [traceId] })),
+        ...(await acme.annotations.getSessionAnnotations({ sessions: ['s'] })),
+        ...(await acme.annotations.getDocumentAnnotations({ spans: [spanId] })),
+      ];
+      for (const one of missing) {
+        await assert.rejects(acme.annotations.addAnnotations({ annotations: [...annotations, one] }), Error);
+        assert.deepEqual(await scores(), []);
+      }
+      const ids = await acme.annotations.addAnnotations({ annotations });
+      const found = await scores();
+      assert.deepEqual(
+        found.map(({ id, score }) => [id, score]),
+        ids.map((id, score) => [id, score]),
+      );
+      await assert.rejects(
+        acme.annotations.addAnnotations({ annotations: [{ target: 'trace', spanId, name: 'n' }] as never }),
+        InvalidQueryError,
+      );
+      assert.deepEqual(await acme.annotations.addAnnotations({ annotations: [] }), []);
+    },
+    'annotations',
+    'annotations of traces',
+    'annotations of sessions',
+    'annotations of documents',
+  );
+
+  check(
+    'deletes those that fit, and no others',
+    async (backend) => {
+      const acme = await backend.tenant();
+      const { spanId } = contractSpan();
+      await acme.send(contractSpan({ spanId }));
+      const { annotations } = acme;
+      const add = (name: string, identifier: string, annotatorKind: 'LLM' | 'CODE') =>
+        annotations.addAnnotation({ spanId, name, identifier, annotatorKind });
+      await add('a', 'one', 'LLM');
+      await add('a', 'two', 'CODE');
+      await add('b', 'one', 'CODE');
+      await add('c', 'one', 'LLM');
+      const left = async () =>
+        (await annotations.getAnnotations({ spans: [spanId] })).map((one) => `${one.name} ${one.identifier}`).sort();
+      await assert.rejects(annotations.deleteAnnotations({ name: 'a' }), InvalidQueryError, 'nothing bounds it');
+      await assert.rejects(annotations.deleteAnnotations({ name: 'a', startTime: new Date(0) }), InvalidQueryError);
+      const past = { startTime: new Date(0), endTime: new Date(1000) };
+      assert.equal(await annotations.deleteAnnotations(past), 0);
+      assert.equal(await annotations.deleteAnnotations({ name: 'a', identifier: 'two', deleteAll: true }), 1);
+      assert.deepEqual(await left(), ['a one', 'b one', 'c one']);
+      const now = { startTime: new Date(0), endTime: new Date(Date.now() + 86_400_000) };
+      assert.equal(await annotations.deleteAnnotations({ ...now, annotatorKind: 'CODE' }), 1);
+      assert.deepEqual(await left(), ['a one', 'c one']);
+      assert.equal(await annotations.deleteAnnotations({ target: 'trace', deleteAll: true }), 0);
+      assert.equal(await annotations.deleteAnnotations({ identifier: 'one', deleteAll: true }), 2);
+      assert.deepEqual(await left(), []);
+    },
+    'annotations',
+    'deletion of annotations',
   );
 }

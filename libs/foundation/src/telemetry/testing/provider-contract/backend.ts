@@ -28,7 +28,10 @@ export interface ProviderBackend {
   stop(): Promise<void>;
 }
 
-export type Stores = Pick<TelemetryProvider, 'traces' | 'annotations' | 'datasets' | 'experiments' | 'analytics'>;
+export type Stores = Pick<
+  TelemetryProvider,
+  'traces' | 'annotations' | 'datasets' | 'experiments' | 'analytics' | 'sessions'
+>;
 
 export interface ContractTenant extends Stores {
   readonly tenantId: string;
@@ -75,7 +78,7 @@ export class ContractBackend {
       ? await this.#manager().getProvider(tenantId, projectName)
       : await this.provider(tenantId, projectName);
     // Bound once, as an application does it.
-    const { traces, annotations, datasets, experiments, analytics } = provider;
+    const { traces, annotations, datasets, experiments, analytics, sessions } = provider;
     return {
       tenantId,
       projectName,
@@ -85,6 +88,7 @@ export class ContractBackend {
       datasets,
       experiments,
       analytics,
+      sessions,
       send: (...spans) => this.#send(provider, { tenantId, projectName }, spans),
     };
   }

@@ -160,6 +160,24 @@ export const CAPABILITIES = {
     ({ annotations }) => annotations.getAnnotations({ spans: [hexId(8)] }),
     ({ annotations }) => annotations.logEvaluations({ evalName: 'n', evaluations: [{ spanId: hexId(8), score: 1 }] }),
   ),
+  'annotations of traces': refuses(
+    ({ annotations }) => annotations.addTraceAnnotation({ traceId: hexId(16), name: 'n', score: 1 }),
+    ({ annotations }) => annotations.getTraceAnnotations({ traces: [hexId(16)] }),
+  ),
+  'annotations of sessions': refuses(
+    ({ annotations }) => annotations.addSessionAnnotation({ sessionId: 's', name: 'n', score: 1 }),
+    ({ annotations }) => annotations.getSessionAnnotations({ sessions: ['s'] }),
+  ),
+  'annotations of documents': refuses(
+    ({ annotations }) => annotations.addDocumentAnnotation({ spanId: hexId(8), documentPosition: 0, name: 'n' }),
+    ({ annotations }) => annotations.getDocumentAnnotations({ spans: [hexId(8)] }),
+  ),
+  'deletion of annotations': refuses(({ annotations }) => annotations.deleteAnnotations({ deleteAll: true })),
+  sessions: refuses(
+    ({ sessions }) => sessions.listSessions(),
+    ({ sessions }) => sessions.getSession('s'),
+    ({ sessions }) => sessions.getTurns('s'),
+  ),
   datasets: refuses(
     ({ datasets }) => datasets.createDataset({ name: 'd', rows: [] }),
     ({ datasets }) => datasets.getDataset('d'),

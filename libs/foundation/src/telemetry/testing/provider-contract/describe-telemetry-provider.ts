@@ -1,5 +1,5 @@
 /**
- * What every provider does, told by examples: the five stores, and what holds for all of them.   Testing: the published contract.
+ * What every provider does, told by examples: the six stores, and what holds for all of them.   Testing: the published contract.
  *
  * Independent of the test runner: it gets `describe` and `it`, and asserts with Node's own `assert`.
  */
@@ -14,6 +14,7 @@ import { describeErrors } from './errors.js';
 import { describeExperiments } from './experiments.js';
 import { describeIsolation } from './isolation.js';
 import { describePagingAndOrder } from './paging-and-order.js';
+import { describeSessions } from './sessions.js';
 import { describeTimeRanges } from './time-ranges.js';
 import { describeTraces } from './traces.js';
 import { describeUnicode } from './unicode.js';
@@ -55,6 +56,7 @@ const TOPICS: readonly (readonly [title: string, describeTopic: (topic: Contract
   ['time ranges', describeTimeRanges],
   ['paging and order', describePagingAndOrder],
   ['annotations', describeAnnotations],
+  ['sessions', describeSessions],
   ['data sets', describeDatasets],
   ['experiments', describeExperiments],
   ['metrics', describeAnalytics],

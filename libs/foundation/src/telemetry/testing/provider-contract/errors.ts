@@ -281,7 +281,7 @@ export function describeErrors({ check, lacks, withOwnBackend }: ContractTopic):
   check('follow the end of the provider: no read is answered after it', async () => {
     await withOwnBackend(async (backend) => {
       const provider = await backend.provider('acme', `cogniverse-acme-${hexId(8)}`);
-      const { traces, annotations, datasets, experiments, analytics } = provider;
+      const { traces, annotations, datasets, experiments, analytics, sessions } = provider;
       assert.deepEqual(await traces.getSpans(), []);
       await provider.shutdown();
       await provider.shutdown(); // once more does nothing
@@ -298,6 +298,7 @@ export function describeErrors({ check, lacks, withOwnBackend }: ContractTopic):
           ['addAnnotation', () => annotations.addAnnotation({ spanId, name: 'n', score: 1 })],
         );
       }
+      if (lacks.sessions === undefined) calls.push(['listSessions', () => sessions.listSessions()]);
       if (lacks.datasets === undefined) {
         calls.push(
           ['listDatasets', () => datasets.listDatasets()],

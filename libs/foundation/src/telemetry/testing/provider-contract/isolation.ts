@@ -89,7 +89,7 @@ export function describeIsolation({ check, lacks }: ContractTopic): void {
       await globex.send(span);
       const { projectName: project } = globex;
       const { spanId, traceId } = span;
-      const { traces, annotations, analytics } = acme;
+      const { traces, annotations, analytics, sessions } = acme;
       const calls: [string, () => Promise<unknown>][] = [
         ['getSpans', () => traces.getSpans({ project })],
         ['getSpanPage', () => traces.getSpanPage({ project })],
@@ -104,6 +104,22 @@ export function describeIsolation({ check, lacks }: ContractTopic): void {
           ['getAnnotations', () => annotations.getAnnotations({ spans: [spanId], project })],
           ['addAnnotation', () => annotations.addAnnotation({ spanId, name, project })],
           ['logEvaluations', () => annotations.logEvaluations({ evalName: name, evaluations, project })],
+        );
+      }
+      if (lacks['annotations of traces'] === undefined) {
+        calls.push(
+          ['getTraceAnnotations', () => annotations.getTraceAnnotations({ traces: [traceId], project })],
+          ['addTraceAnnotation', () => annotations.addTraceAnnotation({ traceId, name: 'n', project })],
+        );
+      }
+      if (lacks['deletion of annotations'] === undefined) {
+        calls.push(['deleteAnnotations', () => annotations.deleteAnnotations({ deleteAll: true, project })]);
+      }
+      if (lacks.sessions === undefined) {
+        calls.push(
+          ['listSessions', () => sessions.listSessions({ project })],
+          ['getSession', () => sessions.getSession('s', { project })],
+          ['getTurns', () => sessions.getTurns('s', { project })],
         );
       }
       if (lacks.metrics === undefined) {
@@ -219,12 +235,16 @@ export function describeIsolation({ check, lacks }: ContractTopic): void {
   check('tells nothing of another tenant, whatever is asked by whatever id', async (backend) => {
     const canary = `canary${hexId(8)}`;
     const [acme, globex] = [await backend.tenant(), await backend.tenant()];
-    const span = contractSpan({ name: canary, attributes: { 'session.id': 's', secret: canary, [canary]: 1 } });
+    const content = { 'input.value': canary, 'output.value': canary, 'user.id': canary };
+    const span = contractSpan({
+      name: canary,
+      attributes: { 'session.id': 's', secret: canary, [canary]: 1, ...content },
+    });
     await acme.send(span);
     await globex.send(contractSpan({ attributes: { 'session.id': 's' } }));
     const { spanId, traceId } = span;
     const filters = { spanId, traceId };
-    const { traces, annotations, datasets, experiments, analytics } = globex;
+    const { traces, annotations, datasets, experiments, analytics, sessions } = globex;
     const calls: (() => Promise<unknown>)[] = [
       () => traces.getSpans(),
       () => traces.getSpans({ filters }),
@@ -250,6 +270,27 @@ export function describeIsolation({ check, lacks }: ContractTopic): void {
         () => annotations.getAnnotations({ spans: [spanId] }),
         () => annotations.addAnnotation({ spanId, name: 'n' }),
         () => annotations.logEvaluations({ evalName: 'n', evaluations: [{ spanId, score: 1 }] }),
+      );
+    }
+    if (lacks['annotations of traces'] === undefined) {
+      await acme.annotations.addTraceAnnotation({ traceId, name: canary, label: canary });
+      calls.push(
+        () => annotations.getTraceAnnotations({ traces: [traceId] }),
+        () => annotations.addTraceAnnotation({ traceId, name: 'n' }),
+      );
+    }
+    if (lacks['annotations of sessions'] === undefined) {
+      await acme.annotations.addSessionAnnotation({ sessionId: 's', name: canary, label: canary });
+      calls.push(() => annotations.getSessionAnnotations({ sessions: ['s'] }));
+    }
+    if (lacks['deletion of annotations'] === undefined) {
+      calls.push(() => annotations.deleteAnnotations({ deleteAll: true }));
+    }
+    if (lacks.sessions === undefined) {
+      calls.push(
+        () => sessions.listSessions(),
+        () => sessions.getSession('s'),
+        () => sessions.getTurns('s'),
       );
     }
     if (lacks.datasets === undefined) {
