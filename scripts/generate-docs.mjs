@@ -1,7 +1,7 @@
 /**
  * Writes what is generated in `docs/` between its markers: options from their schemas, help from the command line; and `docs/openapi.json`.
  *
- * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`,
+ * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`, `server limits`, `log events`,
  * `provider capabilities`, `help`, `help <command>`.
  */
 import { execFileSync } from 'node:child_process';
@@ -15,6 +15,8 @@ import {
 } from '../libs/foundation/dist/telemetry/configuration-table.js';
 import { CAPABILITIES } from '../libs/foundation/dist/telemetry/testing/provider-contract/capabilities.js';
 import { openApiDocument } from '../libs/server/dist/rest/cogniverse/openapi.js';
+import { LOG_EVENTS } from '../libs/server/dist/server-log.js';
+import { limitsSchema } from '../libs/server/dist/server-options.js';
 import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../libs/server/dist/store-figures.js';
 import { ownVersion } from '../libs/server/dist/version.js';
 import { localStoreSchema } from '../libs/telemetry-local/dist/options.js';
@@ -35,6 +37,22 @@ function helpOf(command) {
 function storeOptions() {
   // The directory has an option of its own on the command line, and is refused here.
   return optionTable(localStoreSchema.omit({ dataDir: true }), ['option', 'type', 'default', 'unit', 'meaning'])
+    .concat('')
+    .join('\n');
+}
+
+function serverLimits() {
+  return optionTable(limitsSchema, ['option', 'type', 'default', 'unit', 'meaning']).concat('').join('\n');
+}
+
+function logEvents() {
+  const rows = Object.entries(LOG_EVENTS).map(([name, { level, meaning, fields }]) => [
+    `\`${name}\``,
+    level,
+    meaning,
+    fields.replace(/\w+/g, '`$&`'),
+  ]);
+  return alignedTable([['event', 'level', 'meaning', 'fields'], ...rows])
     .concat('')
     .join('\n');
 }
@@ -62,6 +80,8 @@ function generate(part) {
   if (what === 'help') return helpOf(rest);
   if (part === 'configuration') return configurationTable();
   if (part === 'store options') return storeOptions();
+  if (part === 'server limits') return serverLimits();
+  if (part === 'log events') return logEvents();
   if (part === 'store metrics') return storeMetrics();
   if (part === 'provider capabilities') return providerCapabilities();
   throw new Error(`Nothing is known to generate as "${part}".`);

@@ -4,13 +4,16 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
 import type { Authenticator } from './auth/authenticator.js';
 import { registerAccess } from './auth/register-access.js';
 import { registerErrorAnswers } from './error-answers.js';
 import type { RequestGuard } from './request-guard.js';
+import type { ServerLogger } from './server-log.js';
 import type { ListenerName, ServerMetrics } from './server-metrics.js';
 import type { ServerLimits } from './server-options.js';
+import type { TrustedProxies } from './trusted-proxies.js';
 import { WaitingConnections } from './waiting-connections.js';
 
 /** The version of Phoenix whose REST API this server speaks; its clients ask for it to know what they can use. */
@@ -27,6 +30,9 @@ export interface HttpListenerOptions {
   readonly guard: RequestGuard;
   readonly authenticator: Authenticator;
   readonly metrics: ServerMetrics;
+  /** Told of each request, where that is asked for. */
+  readonly requestLog?: ServerLogger | undefined;
+  readonly proxies: TrustedProxies;
   readonly limits: ServerLimits;
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
 }
@@ -62,7 +68,21 @@ export class HttpListener {
     this.app.addHook('onResponse', async (request, reply) => {
       const route = request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
       metrics.observe({ listener: name, route, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });
+      options.requestLog?.log('info', 'request', {
+        listener: name,
+        method: request.method,
+        path: request.url.split('?', 1)[0]!,
+        status: reply.statusCode,
+        millis: Math.round(reply.elapsedTime),
+        client: options.proxies.of(request.raw).client,
+        key_id: request.access?.keyId,
+      });
     });
+  }
+
+  /** For connections that begin now. */
+  useCertificate(tls: { readonly cert: string; readonly key: string }): void {
+    if (this.server instanceof TlsServer) this.server.setSecureContext({ ...tls, minVersion: 'TLSv1.2' });
   }
 
   /** Stops accepting, lets requests under way finish until the deadline, then cuts what is left. */

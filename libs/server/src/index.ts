@@ -7,6 +7,13 @@ export {
   type NewAccessKey,
 } from './auth/access-keys.js';
 export { ServerLedger, type ServerLedgerSnapshot, type TenantCounts } from './server-ledger.js';
-export { createStderrLogger, formatLogLine, type LogFields, type LogLevel, type ServerLogger } from './server-log.js';
+export {
+  createStderrLogger,
+  formatLogLine,
+  type LogEvent,
+  type LogFields,
+  type LogLevel,
+  type ServerLogger,
+} from './server-log.js';
 export { parseServerOptions, type ServerOptions, type ServerSettings, serverOptionsSchema } from './server-options.js';
 export { type RunningServer, type StartServerOptions, startServer } from './start-server.js';

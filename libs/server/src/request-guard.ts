@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isLoopbackName } from './server-options.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 /** Why a request is refused, with the HTTP status for it. */
 export interface Refusal {
@@ -19,8 +20,10 @@ const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i;
 
 export class RequestGuard {
   readonly #allowedHosts: ReadonlySet<string>;
+  readonly #proxies: TrustedProxies;
 
-  constructor(options: { allowedHosts: readonly string[] }) {
+  constructor(options: { allowedHosts: readonly string[]; proxies?: TrustedProxies | undefined }) {
+    this.#proxies = options.proxies ?? new TrustedProxies([]);
     this.#allowedHosts = new Set(options.allowedHosts.map((name) => name.toLowerCase()));
   }
 
@@ -34,7 +37,8 @@ export class RequestGuard {
     const hosts = headerValues(request, 'host');
     if (hosts.length !== 1)
       return { status: 400, message: `The request needs one Host header; it has ${hosts.length}.` };
-    return this.checkAuthority(hosts[0]) ?? this.#checkOrigin(request, hosts[0]!);
+    const { host = hosts[0]!, encrypted } = this.#proxies.of(request);
+    return this.checkAuthority(host) ?? this.#checkOrigin(request, host, encrypted);
   }
 
   /** Checks a `Host` or `:authority` value. */
@@ -49,11 +53,10 @@ export class RequestGuard {
     };
   }
 
-  #checkOrigin(request: IncomingMessage, host: string): Refusal | undefined {
+  #checkOrigin(request: IncomingMessage, host: string, encrypted: boolean): Refusal | undefined {
     const refused: Refusal = { status: 403, message: 'Requests from pages of other origins are refused.' };
     const sites = headerValues(request, 'sec-fetch-site');
     if (sites.some((site) => site !== 'same-origin' && site !== 'none')) return refused;
-    const encrypted = 'encrypted' in request.socket;
     const own = `${encrypted ? 'https' : 'http'}://${host.toLowerCase()}`;
     if (headerValues(request, 'origin').some((origin) => origin.toLowerCase() !== own)) return refused;
     return undefined;

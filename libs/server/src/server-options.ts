@@ -5,6 +5,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { ConfigurationError } from '@cogniverse/foundation/telemetry';
 import { z } from 'zod';
 import { AccessKeys } from './auth/access-keys.js';
+import { isCidr } from './trusted-proxies.js';
 
 const port = z.int().min(0).max(65_535);
 const millis = z
@@ -13,25 +14,35 @@ const millis = z
   .max(2 ** 31 - 1);
 const bytes = z.int().positive();
 
-const limitsSchema = z.strictObject({
-  /** Largest request as it travels, in bytes: HTTP body or gRPC message. */
-  maxWireBytes: bytes.default(16 * 1024 * 1024),
-  /** Largest request after decompression, in bytes. */
-  maxDecodedBytes: bytes.default(64 * 1024 * 1024),
-  /** Bytes of all requests held at once, decompressed, until the store answered. Beyond it a request is told to come again. */
-  maxBytesInFlight: bytes.default(96 * 1024 * 1024),
-  /** Time for the headers of an HTTP request, in milliseconds. */
-  headersTimeoutMillis: millis.default(10_000),
-  /** Time for a whole request to arrive, in milliseconds. */
-  requestTimeoutMillis: millis.default(30_000),
-  /** Open connections a listener; one more is closed at once. */
-  maxConnections: z.int().positive().default(1024),
-  /** Requests under way on one gRPC connection. */
-  maxConcurrentStreams: z.int().positive().default(100),
-  /** Tenants with figures of their own in the ledger and on `/metrics`; all further ones are counted together. */
-  maxTenantsInLedger: z.int().positive().default(1000),
-  /** What `close()` grants the requests under way, in milliseconds. */
-  shutdownTimeoutMillis: millis.default(10_000),
+const MIB = 1024 * 1024;
+
+/** Each limit with its meaning and unit, from which the documentation is written too. */
+export const limitsSchema = z.strictObject({
+  maxWireBytes: bytes
+    .default(16 * MIB)
+    .meta({ unit: 'bytes', meaning: 'Largest request as it travels: HTTP body or gRPC message.' }),
+  maxDecodedBytes: bytes.default(64 * MIB).meta({ unit: 'bytes', meaning: 'Largest request after decompression.' }),
+  maxBytesInFlight: bytes.default(96 * MIB).meta({
+    unit: 'bytes',
+    meaning:
+      'All requests held at once, decompressed, until the store answered. Beyond it a request is told to come again (503).',
+  }),
+  headersTimeoutMillis: millis
+    .default(10_000)
+    .meta({ unit: 'ms', meaning: 'Time for the headers of an HTTP request.' }),
+  requestTimeoutMillis: millis.default(30_000).meta({ unit: 'ms', meaning: 'Time for a whole request to arrive.' }),
+  maxConnections: z
+    .int()
+    .positive()
+    .default(1024)
+    .meta({ meaning: 'Open connections a port; one more is closed at once.' }),
+  maxConcurrentStreams: z.int().positive().default(100).meta({ meaning: 'Requests under way on one gRPC connection.' }),
+  maxTenantsInLedger: z.int().positive().default(1000).meta({
+    meaning: 'Tenants with figures of their own on `/metrics`; all further ones are counted together.',
+  }),
+  shutdownTimeoutMillis: millis
+    .default(10_000)
+    .meta({ unit: 'ms', meaning: 'What the end of the server grants the requests under way.' }),
 });
 
 export const serverOptionsSchema = z.strictObject({
@@ -45,6 +56,10 @@ export const serverOptionsSchema = z.strictObject({
   grpcPort: port.default(4317),
   /** Names accepted in `Host` and `:authority` beside the loopback names, without port. */
   allowedHosts: z.array(z.string().min(1)).default([]),
+  /** Addresses of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, as CIDR. */
+  trustProxy: z.array(z.string().refine(isCidr, 'must be an address with a prefix, such as 10.0.0.0/8')).default([]),
+  /** Log a line for each request. */
+  logRequests: z.boolean().default(false),
   /** File of access keys, as `accessKeyFile(dataDir)` names it. Once it holds a key, nobody gets in without one. Not given: no keys. */
   keyFile: z.string().min(1).optional(),
   /** PEM texts; all three listeners then speak TLS 1.2 or newer. */
@@ -98,7 +113,8 @@ function checkKeys({ host, keyFile }: ServerSettings): void {
   );
 }
 
-function checkTls({ cert, key }: { cert: string; key: string }): void {
+/** Errors: `ConfigurationError` naming option and remedy; nothing of the texts. */
+export function checkTls({ cert, key }: { cert: string; key: string }): void {
   const certificate = usable(() => new X509Certificate(cert), {
     problem: 'Server option "tls.cert" (--tls-cert) holds no certificate that can be used',
     remedy: 'Give a PEM certificate.',

@@ -13,7 +13,8 @@ import { registerRest } from './rest/register-rest.js';
 import { ServerLedger } from './server-ledger.js';
 import { createStderrLogger, type ServerLogger } from './server-log.js';
 import { ServerMetrics } from './server-metrics.js';
-import { parseServerOptions, type ServerOptions } from './server-options.js';
+import { checkTls, isLoopbackName, parseServerOptions, type ServerOptions } from './server-options.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 export interface StartServerOptions extends ServerOptions {
   /** Stays the caller's: it is shut down by the caller, after `close()`. */
@@ -32,6 +33,12 @@ export interface RunningServer {
     readonly otlpGrpc: string;
   };
   readonly ledger: ServerLedger;
+  /**
+   * Takes another certificate into use, for connections that begin now, on a server that was started with one.
+   *
+   * Errors: `ConfigurationError` for one that cannot be used; the old one stays.
+   */
+  useCertificate(tls: { readonly cert: string; readonly key: string }): void;
   /** Stops accepting, finishes requests under way within `limits.shutdownTimeoutMillis`. Further calls share the first one's result. */
   close(): Promise<void>;
 }
@@ -47,16 +54,19 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   const { host, limits, tls } = settings;
   const metrics = new ServerMetrics({ logger });
   const ledger = new ServerLedger({ maxTenants: limits.maxTenantsInLedger });
-  const guard = new RequestGuard({ allowedHosts: settings.allowedHosts });
   const authenticator = new Authenticator({ keyFile: settings.keyFile, logger });
+  const proxies = new TrustedProxies(settings.trustProxy);
+  const guard = new RequestGuard({ allowedHosts: settings.allowedHosts, proxies });
+  const requestLog = settings.logRequests ? logger : undefined;
+  const shared = { guard, authenticator, metrics, requestLog, proxies, limits, tls };
   const service = new IngestService({ store, ledger, limits, onError: (error) => metrics.reportError('http', error) });
 
-  const main = new HttpListener({ name: 'http', guard, authenticator, metrics, limits, tls });
+  const main = new HttpListener({ name: 'http', ...shared });
   await main.app.register(registerOtlpHttp, { service });
   await registerRest(main.app, { store, ledger, metrics, gate: service.gate });
-  const otlpHttp = new HttpListener({ name: 'otlp_http', guard, authenticator, metrics, limits, tls });
+  const otlpHttp = new HttpListener({ name: 'otlp_http', ...shared });
   await otlpHttp.app.register(registerOtlpHttp, { service });
-  const grpc = new OtlpGrpcReceiver({ service, guard, authenticator, metrics, health: () => store.health(), tls });
+  const grpc = new OtlpGrpcReceiver({ ...shared, service, health: () => store.health() });
   await Promise.all([main.app.ready(), otlpHttp.app.ready()]);
 
   let closed: Promise<void> | undefined;
@@ -84,7 +94,15 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
       otlpGrpc: `${name}:${grpcPort}`,
     };
     logger.log('info', 'server_listening', addresses);
-    return { addresses, ledger, close };
+    if (tls === undefined && settings.trustProxy.length === 0 && !isLoopbackName(host)) {
+      logger.log('warn', 'keys_over_plain_http', { host });
+    }
+    const useCertificate: RunningServer['useCertificate'] = (next) => {
+      checkTls(next);
+      for (const listener of [main, otlpHttp, grpc]) listener.useCertificate(next);
+      logger.log('info', 'tls_reloaded');
+    };
+    return { addresses, ledger, useCertificate, close };
   } catch (error) {
     await close();
     throw error;

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConfigurationError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
-import type { RunningServer } from '@cogniverse/server';
+import type { LogLevel, RunningServer, ServerLogger, ServerOptions } from '@cogniverse/server';
 import type { OpenLocalStoreOptions } from '@cogniverse/telemetry-local';
-import { Command, InvalidArgumentError, type Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
 import { addExamples, DEFAULT_DATA, defaultData, parsePort } from '../options.js';
@@ -19,6 +19,9 @@ interface ServeOptions {
   readonly otlpPort: number;
   readonly grpcPort: number;
   readonly allowedHost?: string[];
+  readonly trustProxy?: string[];
+  readonly logLevel?: LogLevel;
+  readonly logRequests?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly config?: string;
@@ -27,11 +30,11 @@ interface ServeOptions {
 
 /**
  * Sets options from a JSON file; what the command line says wins. Keys are the options' long names (`otlp-port` or `otlpPort`);
- * `store` holds options of the embedded store and is given back.
+ * `store` holds options of the embedded store, `limits` those of the server; both are given back.
  *
  * Errors: `CliError` naming file, key and remedy.
  */
-function applyConfigFile(command: Command, path: string): StoreTuning {
+function applyConfigFile(command: Command, path: string): { store: StoreTuning; limits: ServerOptions['limits'] } {
   let text: string;
   let config: unknown;
   try {
@@ -53,7 +56,7 @@ function applyConfigFile(command: Command, path: string): StoreTuning {
     throw new CliError(`The configuration file ${path} must hold one JSON object, for example {"port": 6006}.`);
   }
   const options = command.options.filter((option) => option.long !== '--config' && option.long !== '--help');
-  const { store = {}, ...rest } = config as Record<string, unknown>;
+  const { store = {}, limits, ...rest } = config as Record<string, unknown>;
   if (typeof store !== 'object' || store === null || Array.isArray(store) || 'dataDir' in store || 'report' in store) {
     throw new CliError(
       `${path}: "store" must be an object of the embedded store's options, for example {"memoryLimitMb": 2048}; the directory is "data".`,
@@ -63,14 +66,14 @@ function applyConfigFile(command: Command, path: string): StoreTuning {
     const option = options.find((candidate) => candidate.attributeName() === key || candidate.name() === key);
     if (option === undefined) {
       throw new CliError(
-        `${path}: unknown key "${key}". Known are: ${options.map((candidate) => candidate.name()).join(', ')}, store.`,
+        `${path}: unknown key "${key}". Known are: ${options.map((candidate) => candidate.name()).join(', ')}, store, limits.`,
       );
     }
     const source = command.getOptionValueSource(option.attributeName());
     if (source === 'cli') continue;
     command.setOptionValueWithSource(option.attributeName(), parseConfigValue(path, key, option, value), 'config');
   }
-  return store; // checked by the store when it opens
+  return { store, limits: limits as ServerOptions['limits'] }; // checked by the store when it opens, and by the server
 }
 
 function parseConfigValue(path: string, key: string, option: Option, value: unknown): unknown {
@@ -79,7 +82,7 @@ function parseConfigValue(path: string, key: string, option: Option, value: unkn
       throw new CliError(`${path}: "${key}" is ${JSON.stringify(value)}; give true or false.`);
     return value;
   }
-  if (option.variadic || option.attributeName() === 'allowedHost') {
+  if (option.variadic || option.attributeName() === 'allowedHost' || option.attributeName() === 'trustProxy') {
     if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string')) {
       throw new CliError(`${path}: "${key}" is ${JSON.stringify(value)}; give a list of texts.`);
     }
@@ -125,6 +128,17 @@ function nextStopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
+/** SIGHUP: certificate and key are read again. What cannot be used is told, and the old ones stay. */
+function reloadOnHangup(server: RunningServer, logger: ServerLogger, { tlsCert, tlsKey }: ServeOptions): void {
+  process.on('SIGHUP', () => {
+    try {
+      server.useCertificate({ cert: readPem(tlsCert!, '--tls-cert'), key: readPem(tlsKey!, '--tls-key') });
+    } catch (error) {
+      logger.log('error', 'tls_reload_failed', { error: (error as Error).message });
+    }
+  });
+}
+
 function announce(terminal: Terminal, server: RunningServer, dataDir: string, json: boolean | undefined): void {
   const { http, otlpHttp, otlpGrpc } = server.addresses;
   if (json) {
@@ -151,13 +165,24 @@ export function serveCommand(terminal: Terminal): Command {
     .option('--port <n>', 'HTTP: OTLP, read API, health, metrics; 0 for any free port', parsePort, 6006)
     .option('--otlp-port <n>', 'OTLP over HTTP; 0 for any free port', parsePort, 4318)
     .option('--grpc-port <n>', 'OTLP over gRPC; 0 for any free port', parsePort, 4317)
-    .option('--config <file>', 'JSON file with these options as keys, and "store"; the command line wins')
+    .option('--config <file>', 'JSON file with these options as keys, "store" and "limits"; the command line wins')
     .option(
       '--allowed-host <name>',
       'accept this name in Host besides loopback names; may be given several times',
       (name, names: string[] = []) => [...names, name],
     )
-    .option('--tls-cert <file>', 'PEM certificate: all ports then speak TLS (with --tls-key)')
+    .option(
+      '--trust-proxy <cidr>',
+      'believe X-Forwarded-For, -Proto and -Host from these addresses; may be given several times',
+      (cidr, cidrs: string[] = []) => [...cidrs, cidr],
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level of a line of the log (default: info; warn on a terminal)').choices(
+        ['info', 'warn', 'error'],
+      ),
+    )
+    .option('--log-requests', 'log a line for each request')
+    .option('--tls-cert <file>', 'PEM certificate: all ports then speak TLS (with --tls-key); SIGHUP reads both again')
     .option('--tls-key <file>', 'PEM key of that certificate')
     .option('--json', 'print the addresses as one JSON object, first on standard output');
   addExamples(
@@ -167,7 +192,7 @@ export function serveCommand(terminal: Terminal): Command {
   );
   return command.action(async () => {
     const configFile = command.opts<ServeOptions>().config;
-    const storeTuning = configFile === undefined ? {} : applyConfigFile(command, configFile);
+    const fromFile = configFile === undefined ? undefined : applyConfigFile(command, configFile);
     const options = command.opts<ServeOptions>();
     if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
       throw new CliError('--tls-cert and --tls-key belong together: give both, or neither for plain HTTP.');
@@ -177,6 +202,7 @@ export function serveCommand(terminal: Terminal): Command {
         ? undefined
         : { cert: readPem(options.tlsCert, '--tls-cert'), key: readPem(options.tlsKey, '--tls-key') };
     const dataDir = resolve(options.data ?? defaultData());
+    process.umask(0o077); // whatever this process writes is its user's alone, also in a directory that others may enter
     const stopped = nextStopSignal();
     // Loaded here: no other command needs the server's code.
     const { accessKeyFile, createStderrLogger, parseServerOptions, startServer } = await import('@cogniverse/server');
@@ -189,14 +215,19 @@ export function serveCommand(terminal: Terminal): Command {
       allowedHosts: options.allowedHost ?? [],
       keyFile: accessKeyFile(dataDir),
       tls,
+      trustProxy: options.trustProxy ?? [],
+      logRequests: options.logRequests ?? false,
+      ...(fromFile?.limits !== undefined && { limits: fromFile.limits }),
     });
-    const store = await openTunedStore({ ...storeTuning, dataDir }, configFile);
+    const logger = createStderrLogger(options.logLevel ?? (terminal.isInteractive ? 'warn' : 'info'));
+    const store = await openTunedStore({ ...fromFile?.store, dataDir }, configFile);
     try {
       const server = await startServer({
         ...settings,
         store,
-        logger: createStderrLogger(terminal.isInteractive ? 'warn' : 'info'),
+        logger,
       });
+      if (tls !== undefined) reloadOnHangup(server, logger, options);
       announce(terminal, server, dataDir, options.json);
       await stopped;
       await server.close();

@@ -16,11 +16,13 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
+import { Server as TlsServer } from 'node:tls';
 import { encodeExportResponse } from '@cogniverse/foundation/otlp';
 import type { IngestResult, StoreHealth } from '@cogniverse/foundation/telemetry';
 import { type Access, AccessRefusedError } from '../auth/access.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { RequestGuard } from '../request-guard.js';
+import type { ServerLogger } from '../server-log.js';
 import type { ServerMetrics } from '../server-metrics.js';
 import { WaitingConnections } from '../waiting-connections.js';
 import { type IngestService, projectNameFromHeader } from './ingest-service.js';
@@ -51,6 +53,8 @@ export interface OtlpGrpcOptions {
   readonly guard: RequestGuard;
   readonly authenticator: Authenticator;
   readonly metrics: ServerMetrics;
+  /** Told of each request, where that is asked for. */
+  readonly requestLog?: ServerLogger | undefined;
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
 }
 
@@ -83,6 +87,11 @@ export class OtlpGrpcReceiver {
     this.server.on('stream', (stream, headers) => void this.#onStream(stream, headers));
     // A peer that speaks no HTTP/2, or breaks its rules: Node has closed that connection, the others go on.
     this.server.on('sessionError', () => options.metrics.countConnectionError('grpc'));
+  }
+
+  /** For connections that begin now. */
+  useCertificate(tls: { readonly cert: string; readonly key: string }): void {
+    if (this.server instanceof TlsServer) this.server.setSecureContext({ ...tls, minVersion: 'TLSv1.2' });
   }
 
   /** Ends the health streams, tells clients to go elsewhere, and waits for calls under way. */
@@ -125,6 +134,8 @@ export class OtlpGrpcReceiver {
     // A reset by the client ends up here as well; the call is over either way, and 'close' does the accounting.
     stream.on('error', () => this.#options.metrics.countConnectionError('grpc'));
     let code: number = RPC_CODE.cancelled;
+    const client = stream.session?.socket?.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '');
+    const call: { access?: Access } = {};
     stream.once('close', () => {
       const route = isServed(path) ? path.slice(1) : 'unmatched';
       this.#options.metrics.observe({
@@ -133,9 +144,18 @@ export class OtlpGrpcReceiver {
         status: code,
         seconds: (performance.now() - started) / 1000,
       });
+      this.#options.requestLog?.log('info', 'request', {
+        listener: 'grpc',
+        method: 'POST',
+        path,
+        status: code,
+        millis: Math.round(performance.now() - started),
+        client,
+        key_id: call.access?.keyId,
+      });
     });
     try {
-      const status = await this.#answer(stream, headers, path);
+      const status = await this.#answer(stream, headers, path, call);
       code = status;
     } catch (error) {
       code = RPC_CODE.internal;
@@ -145,7 +165,12 @@ export class OtlpGrpcReceiver {
   }
 
   /** Answers the call; gives the code that was sent. */
-  async #answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, path: string): Promise<number> {
+  async #answer(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    path: string,
+    call: { access?: Access },
+  ): Promise<number> {
     const contentType = String(headers['content-type'] ?? '');
     if (
       headers[':method'] !== 'POST' ||
@@ -159,14 +184,13 @@ export class OtlpGrpcReceiver {
     const refusal = this.#refusal(headers, path);
     if (refusal !== undefined) return finish(stream, refusal);
     if (path === HEALTH_WATCH_PATH || path === HEALTH_CHECK_PATH) return this.#answerHealth(stream, headers, path);
-    let access: Access;
     try {
-      access = this.#options.authenticator.check(headers.authorization, 'ingest');
+      call.access = this.#options.authenticator.check(headers.authorization, 'ingest');
     } catch (error) {
       if (!(error instanceof AccessRefusedError)) throw error;
       return finish(stream, { code: rpcCodeOfRefusal(error), message: error.message });
     }
-    return this.#answerExport(stream, headers, access);
+    return this.#answerExport(stream, headers, call.access);
   }
 
   #refusal(headers: IncomingHttpHeaders, path: string): RpcStatus | undefined {
