@@ -1,6 +1,7 @@
 /** Phoenix's npm client and exporter, unmodified: every function they export, against a real Phoenix and against this project's server. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { methodsOfGuide } from './guide-methods.js';
 import { type ForeignModule, loadPhoenixPackage } from './npm-clients.js';
 import { PHOENIX_START_MILLIS, phoenixCanRun, SKIPPED, waitForSpans } from './phoenix.js';
 import { startTarget, TARGETS, type Target, type TargetName } from './targets.js';
@@ -623,5 +624,7 @@ describe.skipIf(!phoenixCanRun)(`Phoenix's npm client ${SKIPPED}`, () => {
       }
     }
     expect([...called, ...Object.keys(DECLARED_OUT)].sort()).toEqual(exported.sort());
+    const named = methodsOfGuide(/^`@arizeai\/phoenix-client(.*)`$/).map(([subpath, name]) => `${subpath} ${name}`);
+    expect(named.sort()).toEqual(exported);
   });
 });

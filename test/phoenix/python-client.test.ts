@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { methodsOfGuide } from './guide-methods.js';
 import { PHOENIX_START_MILLIS, phoenixCanRun, SKIPPED } from './phoenix.js';
 import { startTarget, TARGETS, type Target, type TargetName } from './targets.js';
 
@@ -72,6 +73,9 @@ describe.skipIf(!phoenixCanRun)(`Phoenix's Python client ${SKIPPED}`, () => {
       it('is called in full: every public method of its resources', () => {
         expect(outcome.methods.length).toBeGreaterThan(40);
         expect(outcome.called).toEqual(outcome.methods);
+        const prefix = flavour === 'async' ? 'Async' : '';
+        const named = methodsOfGuide(/^`(\w+)`, `Async\1` \(Python\)$/).filter(([resource]) => resource !== 'Prompts');
+        expect(named.map(([resource, name]) => `${prefix}${resource}.${name}`).sort()).toEqual(outcome.methods);
       });
     });
   });

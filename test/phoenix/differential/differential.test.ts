@@ -106,7 +106,9 @@ class Side {
     const answers: Answer[] = [];
     let cursor: string | undefined;
     do {
-      const answer = await this.#send(ask, cursor);
+      const deadline = Date.now() + 20_000;
+      let answer = await this.#send(ask, cursor);
+      while (count(answer.body) < (ask.until ?? 0) && Date.now() < deadline) answer = await this.#send(ask, cursor);
       answers.push(answer);
       const next: unknown = ask.walk === true ? read(answer.body, CURSOR) : undefined;
       cursor = typeof next === 'string' ? next : undefined;
@@ -151,6 +153,11 @@ function parse(mediaType: string, text: string): unknown {
     )
     .filter((part) => part !== '')
     .map((part) => JSON.parse(part) as unknown);
+}
+
+function count(body: unknown): number {
+  const data = read(body, 'data');
+  return Array.isArray(data) ? data.length : 0;
 }
 
 function read(body: unknown, path: string): unknown {
