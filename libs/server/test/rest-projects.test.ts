@@ -130,9 +130,9 @@ it('answers 405 with what is allowed, 501 to writes that Phoenix has, 404 to the
   };
   expect(await status('GET', '/v1/traces')).toEqual([405, 'POST']);
   expect(await status('POST', '/metrics')).toEqual([405, 'GET, HEAD']);
-  expect(await status('DELETE', '/v1/projects/shared')).toEqual([501, null]);
+  expect(await status('DELETE', '/v1/prompts/shared')).toEqual([501, null]);
   expect(await status('POST', '/v1/projects/shared/spans')).toEqual([501, null]);
-  expect(await status('DELETE', '/v1/spans/abc')).toEqual([501, null]);
+  expect(await status('PUT', '/v1/secrets')).toEqual([501, null]);
   expect(await status('POST', '/v1/nothing')).toEqual([404, null]);
   expect(await status('GET', '/v1/nothing')).toEqual([404, null]);
 });

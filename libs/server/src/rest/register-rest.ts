@@ -8,6 +8,7 @@ import type { IngestGate } from '../receivers/ingest-gate.js';
 import type { ServerLedger } from '../server-ledger.js';
 import type { ServerMetrics } from '../server-metrics.js';
 import { registerCogniverseRoutes } from './cogniverse/routes.js';
+import { registerDeletions } from './deletions.js';
 import { registerProjects } from './projects.js';
 import { registerSpans } from './spans.js';
 import { registerTraces } from './traces.js';
@@ -28,11 +29,13 @@ const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
     '/arize_phoenix_version',
     '/metrics',
     '/v1/projects',
-    '/v1/projects/:project',
     '/v1/projects/:project/spans',
     '/v1/projects/:project/spans/otlpv1',
-    '/v1/projects/:project/traces',
   ].map((path) => ({ path, methods: ['GET', 'HEAD'] as const })),
+  { path: '/v1/projects/:project', methods: ['GET', 'HEAD', 'DELETE'] },
+  { path: '/v1/projects/:project/traces', methods: ['GET', 'HEAD', 'DELETE'] },
+  { path: '/v1/spans/:span', methods: ['DELETE'] },
+  { path: '/v1/traces/:trace', methods: ['DELETE'] },
   { path: '/v1/traces', methods: ['POST'] },
 ];
 
@@ -55,6 +58,7 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   registerProjects(app, store);
   registerSpans(app, store);
   registerTraces(app, store);
+  registerDeletions(app, store);
   registerCogniverseRoutes(app, { store, onError: (error) => metrics.reportError('http', error) });
   registerUnserved(app, SERVED);
 }

@@ -48,11 +48,6 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
     reason: 'Stored spans and traces are not changed over this API. Send spans as OTLP to POST /v1/traces.',
   },
   {
-    methods: ['DELETE'],
-    paths: ['/v1/spans/:span', '/v1/traces/:trace'],
-    reason: 'Single spans and traces are not deleted over this API.',
-  },
-  {
     methods: ['POST'],
     paths: ['/v1/spans'],
     reason: 'The span query language is not served. Use GET /v1/projects/{project}/spans with its filters.',

@@ -1,0 +1,93 @@
+/** `DELETE` of spans, traces and projects in Phoenix's form. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { BASE_MILLIS, getJson, newId, send, startTestServer, type TestServer } from './running-server.js';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => server.stop());
+
+async function remove(path: string, headers: Record<string, string> = {}): Promise<{ status: number; detail: string }> {
+  const response = await fetch(`${server.url}${path}`, { method: 'DELETE', headers });
+  const text = await response.text();
+  return { status: response.status, detail: text === '' ? '' : (JSON.parse(text) as { detail: string }).detail };
+}
+
+async function spanNames(project: string): Promise<string[]> {
+  const { body } = await getJson(`${server.url}/v1/projects/${project}/spans`);
+  return body.data.map((span: { name: string }) => span.name).sort();
+}
+
+it('deletes a span by its id of OpenTelemetry or of the reads, and leaves those below it', async () => {
+  const [traceId, root, middle] = [newId(32), newId(16), newId(16)];
+  await send(
+    server.url,
+    [
+      { traceId, spanId: root, name: 'root' },
+      { traceId, spanId: middle, parentSpanId: root, name: 'middle' },
+      { traceId, parentSpanId: middle, name: 'leaf' },
+    ],
+    { project: 'one-span' },
+  );
+  expect((await remove(`/v1/spans/${middle}`)).status).toBe(204);
+  expect(await spanNames('one-span')).toEqual(['leaf', 'root']);
+  const { body } = await getJson(`${server.url}/v1/projects/one-span/spans?name=root`);
+  expect((await remove(`/v1/spans/${body.data[0].id}`)).status).toBe(204);
+  expect(await spanNames('one-span')).toEqual(['leaf']);
+  expect(await remove(`/v1/spans/${middle}`)).toEqual({ status: 404, detail: `There is no span "${middle}".` });
+  expect((await remove('/v1/spans/no-id')).status).toBe(404);
+});
+
+it('deletes a trace by either id', async () => {
+  const traceId = newId(32);
+  await send(server.url, [{ traceId }, { traceId }, { name: 'kept' }, { name: 'second' }], { project: 'one-trace' });
+  expect((await remove(`/v1/traces/${traceId.toUpperCase()}`)).status).toBe(204);
+  expect(await spanNames('one-trace')).toEqual(['kept', 'second']);
+  const { body } = await getJson(`${server.url}/v1/projects/one-trace/traces`);
+  const second = body.data.find((trace: { root_name: string }) => trace.root_name === 'second');
+  expect((await remove(`/v1/traces/${second.id}`)).status).toBe(204);
+  expect(await spanNames('one-trace')).toEqual(['kept']);
+  expect((await remove(`/v1/traces/${traceId}`)).status).toBe(404);
+});
+
+it('asks for the tenant where several hold the id, and deletes of that one alone', async () => {
+  const [traceId, spanId] = [newId(32), newId(16)];
+  for (const tenant of ['acme', 'globex']) {
+    await send(server.url, [{ traceId, spanId, name: tenant }], { project: `same-${tenant}`, tenant });
+  }
+  const refused = await remove(`/v1/spans/${spanId}`);
+  expect(refused.status).toBe(409);
+  expect(refused.detail).toContain('x-cogniverse-tenant');
+  expect((await remove(`/v1/spans/${spanId}`, { 'x-cogniverse-tenant': 'acme' })).status).toBe(204);
+  expect(await spanNames('same-globex')).toEqual(['globex']);
+  expect((await remove(`/v1/traces/${traceId}?tenant=acme`)).status).toBe(404);
+});
+
+it('deletes the traces between two times', async () => {
+  await send(
+    server.url,
+    [
+      { name: 'early', at: 0 },
+      { name: 'middle', at: 60_000 },
+      { name: 'late', at: 120_000 },
+    ],
+    {
+      project: 'times',
+    },
+  );
+  const time = (at: number) => new Date(BASE_MILLIS + at).toISOString();
+  expect((await remove(`/v1/projects/times/traces?start_time=${time(0)}`)).status).toBe(422);
+  const range = `start_time=${time(30_000)}&end_time=${time(90_000)}`;
+  expect((await remove(`/v1/projects/times/traces?${range}`)).status).toBe(204);
+  expect(await spanNames('times')).toEqual(['early', 'late']);
+});
+
+it('deletes a project, and refuses to delete "default"', async () => {
+  await send(server.url, [{ name: 'gone' }], { project: 'whole' });
+  await send(server.url, [{ name: 'kept' }]);
+  expect((await remove('/v1/projects/whole')).status).toBe(204);
+  expect((await getJson(`${server.url}/v1/projects/whole`)).status).toBe(404);
+  expect((await remove('/v1/projects/whole')).status).toBe(404);
+  expect((await remove('/v1/projects/default')).status).toBe(403);
+});
