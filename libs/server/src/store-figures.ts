@@ -20,6 +20,9 @@ export const STORE_FIGURE_MEANINGS: Readonly<Record<string, string>> = {
   waiting_queries: 'queries that wait for their turn',
   write_failing: '1 while the log cannot be written to',
   flush_failing: '1 while day files cannot be written to',
+  retention_sweeps_total: 'times that spans past their retention were looked for',
+  retention_spans_removed_total: 'spans removed because they were past their retention',
+  retention_failures_total: 'of these sweeps, those that failed; the next one makes up for it',
   next_sequence: 'the number that the next span gets',
 };
 

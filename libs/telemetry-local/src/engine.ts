@@ -22,6 +22,7 @@ import {
   type TenantIngestCounts,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { BackupHost, LogPart } from './backup/backup.js';
 import type { DataDirectory } from './data-directory.js';
 import { Database, isFatal, type SqlParameters, type SqlRows } from './database.js';
 import { type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
@@ -118,6 +119,8 @@ export class StoreEngine {
   /** Tenants that are being deleted: what they send is refused. */
   readonly #deleting = new Set<string | null>();
   readonly eraser: Eraser;
+  /** While a back-up is written: gets log segments before they are unlinked. */
+  #keepLog: ((log: LogPart) => void) | undefined;
   #wakeFlush: (() => void) | undefined;
   /** No new segment begins, and a flush that fails is not repeated. */
   #closing = false;
@@ -175,6 +178,25 @@ export class StoreEngine {
       forget: (tenant) => this.#memory.forgetTenant(tenant),
       fatal: (error) => this.#events.fatal(error),
       report: (line) => this.#events.report(line),
+    };
+  }
+
+  backupHost(): BackupHost {
+    return {
+      directory: this.#directory,
+      days: this.#days,
+      connection: this.#flushConnection,
+      exclusive: (work) => this.#database.exclusive(work),
+      coldTurn: (work) => this.#inColdTurn(work),
+      keepLogs: (take) => {
+        if (this.#keepLog !== undefined)
+          throw new BackendUnavailableError('Another back-up is being written. Wait for it.');
+        this.#keepLog = take;
+      },
+      releaseLogs: () => {
+        this.#keepLog = undefined;
+        return this.#segments.map(({ logFile, log }) => ({ file: logFile, length: log?.length }));
+      },
     };
   }
 
@@ -737,6 +759,7 @@ export class StoreEngine {
     this.#counts.flushes_total += 1;
     const unused = segment.retire();
     phase('unlink');
+    this.#keepLog?.({ file: segment.logFile, length: undefined });
     unlinkSync(segment.logFile);
     if (unused) await this.#drop(segment);
   }

@@ -74,6 +74,16 @@ export const localStoreSchema = z.strictObject({
     .default(256)
     .meta({ meaning: 'Queries that may wait for their turn. More are refused.' }),
   queryTimeoutMillis: z.int().positive().default(15_000).meta({ unit: 'ms', meaning: 'Longest time a query may run.' }),
+  retentionDays: z.int().nonnegative().max(36_500).default(0).meta({
+    unit: 'days',
+    meaning:
+      'Days after its start that a span is kept, in projects that have no retention of their own; 0 is for ever. Spans go by whole UTC days.',
+  }),
+  retentionSweepMillis: z
+    .int()
+    .positive()
+    .default(3_600_000)
+    .meta({ unit: 'ms', meaning: 'How often spans past their retention are removed; also at start.' }),
   requestMemoryMillis: z
     .int()
     .positive()

@@ -11,9 +11,11 @@ import {
   type ProjectRef,
   TenantDeletedError,
 } from '@cogniverse/foundation/telemetry';
+import { writeBackup } from './backup/backup.js';
 import { DataDirectory } from './data-directory.js';
 import { StoreEngine } from './engine.js';
 import { erasureHandlers } from './erasure/handlers.js';
+import { Retention } from './erasure/retention.js';
 import { metaHandlers } from './meta/handlers.js';
 import { getStatistics, listTenants, locate } from './query/project-query.js';
 import { getSessionTurns, listSessions } from './query/session-query.js';
@@ -42,6 +44,7 @@ function tenantOf({ request }: CallMessage): string | null | undefined {
 class StoreWorker {
   readonly #port: MessagePort;
   readonly #engine: StoreEngine;
+  readonly #retention: Retention;
   readonly #handlers: ReadonlyMap<string, (request: never) => Promise<unknown>>;
   readonly #closeMeta: () => Promise<void>;
   #waiting: WaitingRequest[] = [];
@@ -58,6 +61,7 @@ class StoreWorker {
   constructor(
     port: MessagePort,
     engine: StoreEngine,
+    retention: Retention,
     handlers: StoreHandlers,
     closeMeta: () => Promise<void>,
     halted: Int32Array,
@@ -65,6 +69,7 @@ class StoreWorker {
     this.#port = port;
     this.#halted = halted;
     this.#engine = engine;
+    this.#retention = retention;
     this.#handlers = new Map(Object.entries(handlers));
     this.#closeMeta = closeMeta;
     port.on('message', (message: ToWorker) => this.#receive(message));
@@ -117,7 +122,9 @@ class StoreWorker {
     this.#failed = true;
     this.#send({ type: 'failing', error: errorToMessage(error) });
     clearInterval(this.#timer);
-    Promise.allSettled([...this.#calls.keys(), this.#engine.stop()]).then(() => this.#port.close());
+    Promise.allSettled([...this.#calls.keys(), this.#retention.drained(), this.#engine.stop()]).then(() =>
+      this.#port.close(),
+    );
   }
 
   /** The process exits, now. */
@@ -125,7 +132,7 @@ class StoreWorker {
     this.#failed = true;
     clearInterval(this.#timer);
     this.#engine.interrupt();
-    Promise.allSettled([this.#turn, ...this.#calls.keys(), this.#engine.stop()]).then(() => {
+    Promise.allSettled([this.#turn, ...this.#calls.keys(), this.#retention.drained(), this.#engine.stop()]).then(() => {
       Atomics.store(this.#halted, 0, 1);
       Atomics.notify(this.#halted, 0);
     });
@@ -134,6 +141,7 @@ class StoreWorker {
   #tick(): void {
     if (this.#tickUnderWay || this.#failed) return;
     this.#tickUnderWay = true;
+    this.#retention.tick(Date.now());
     this.#inTurn(async () => {
       await this.#engine.tick();
       this.#tickUnderWay = false;
@@ -185,6 +193,7 @@ class StoreWorker {
     this.#inTurn(async () => {
       await this.#drain();
       await Promise.all(this.#calls.keys());
+      await this.#retention.drained();
       await this.#closeMeta();
       await this.#engine.close();
       this.#send({ type: 'result', id, value: undefined });
@@ -207,6 +216,7 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
       fatal: (error) => worker?.fail(error),
     });
     const meta = await metaHandlers(engine);
+    const retention = new Retention(engine, meta.database, config, report);
     const handlers = {
       querySpans: (query) => querySpans(engine, query),
       queryTraces: (query) => queryTraces(engine, query),
@@ -215,11 +225,14 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
       listSessions: (query) => listSessions(engine, query),
       getSessionTurns: (query) => getSessionTurns(engine, query),
       getStatistics: (query) => getStatistics(engine, query),
-      figures: async () => engine.figures(),
+      figures: async () => ({ ...engine.figures(), ...retention.figures() }),
+      setRetention: ({ project, days }) => retention.set(project, days),
+      listRetention: ({ tenantId }) => retention.list(tenantId),
       ...meta.handlers,
+      backup: ({ directory }) => writeBackup(engine.backupHost(), directory, (work) => meta.database.alone(work)),
       ...erasureHandlers(engine, meta.database, async (tenantId) => worker?.callsOf(tenantId)),
     } satisfies Partial<StoreHandlers> as StoreHandlers;
-    worker = new StoreWorker(port, engine, handlers, () => meta.close(), halted);
+    worker = new StoreWorker(port, engine, retention, handlers, () => meta.close(), halted);
     send({ type: 'opened' });
   } catch (error) {
     send({ type: 'error', id: null, error: errorToMessage(error) });

@@ -118,6 +118,7 @@ export {
   type AttributeFilter,
   type AttributeFilterOperator,
   type AttributeValue,
+  type BackupRecord,
   checkInput,
   checkTimeRange,
   type DatasetCalls,
@@ -166,6 +167,7 @@ export {
   type ProviderConfig,
   type ProviderFactory,
   parseTime,
+  type RetentionRecord,
   type SessionAnnotation,
   type SessionAnnotationQuery,
   type SessionCalls,
@@ -214,6 +216,7 @@ export {
   type TraceStore,
   type TurnContent,
   toSpanRecord,
+  type UpkeepCalls,
   withSession,
 } from './providers/index.js';
 export { type ProviderKind, ProviderRegistry, type ProviderRegistryOptions, registry } from './registry.js';

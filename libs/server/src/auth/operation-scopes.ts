@@ -49,6 +49,9 @@ export const OPERATION_SCOPES: { readonly [Name in StoreCallName]: ScopeOf<Telem
   deleteTraces: 'project',
   deleteSpans: 'project',
   deleteSessions: 'project',
+  setRetention: 'project',
+  listRetention: 'tenant',
+  backup: 'operator',
   figures: 'operator',
 };
 

@@ -13,34 +13,38 @@ async function run(connection: DuckDBConnection, statement: string, parameters: 
   return Number(result.getRows()[0]?.[0] ?? 0);
 }
 
+/** Tells projects of all tenants apart; no part of it is null. */
+const PROJECT_KEY = "tenant_id IS NULL, coalesce(tenant_id, ''), project";
+
 /**
  * Annotations of the spans of one day file that are about to go, and of the traces and sessions of which none is left then, in `all` the files.
  * Gives their number.
  */
 export function deleteAnnotationsOfSpans(
   connection: DuckDBConnection,
-  project: ProjectRef,
   file: DayFile,
   all: readonly DayFile[],
   gone: SpanCondition,
 ): Promise<number> {
-  const leaving = (column: string) => `SELECT ${column} FROM ${file.catalog}.spans WHERE ${gone.sql}`;
-  const staying = (column: string) =>
+  const leaving = (id: string) => `SELECT ${PROJECT_KEY}, ${id} FROM ${file.catalog}.spans WHERE ${gone.sql}`;
+  const staying = (id: string, isAnnotated: string) =>
     all
       .map(({ day, catalog }) => {
-        const stays = day === file.day ? `NOT (${gone.sql})` : 'true';
-        return `SELECT ${column} FROM ${catalog}.spans WHERE ${OF_PROJECT} AND ${column} IS NOT NULL AND ${stays}`;
+        const stays = day === file.day ? `(${gone.sql}) IS NOT TRUE` : 'true';
+        return `SELECT ${PROJECT_KEY}, ${id} FROM ${catalog}.spans WHERE ${isAnnotated} AND ${stays}`;
       })
       .join(' UNION ALL ');
-  const withoutSpans = (target: string, column: string, text: string) =>
-    `(target = '${target}' AND target_id IN (SELECT ${text} FROM (${leaving(column)}) EXCEPT SELECT ${text} FROM (${staying(column)})))`;
+  const annotated = (target: string, id: string) =>
+    `IN (SELECT ${id} FROM meta.target_annotations WHERE target = '${target}')`;
+  const withoutSpans = (target: string, id: string, isAnnotated: string) =>
+    `(target = '${target}' AND (${PROJECT_KEY}, target_id) IN (SELECT * FROM (${leaving(id)}) EXCEPT SELECT * FROM (${staying(id, isAnnotated)})))`;
   return run(
     connection,
-    `DELETE FROM meta.target_annotations WHERE ${OF_PROJECT} AND (
-       (target IN ('span', 'document') AND target_id IN (SELECT lower(hex(span_id)) FROM (${leaving('span_id')})))
-       OR ${withoutSpans('trace', 'trace_id', 'lower(hex(trace_id))')}
-       OR ${withoutSpans('session', 'session_id', 'session_id')})`,
-    { ...gone.parameters, tenant: project.tenantId, project: project.name },
+    `DELETE FROM meta.target_annotations WHERE
+       (target IN ('span', 'document') AND (${PROJECT_KEY}, target_id) IN (${leaving('lower(hex(span_id))')}))
+       OR ${withoutSpans('trace', 'lower(hex(trace_id))', `trace_id ${annotated('trace', 'unhex(target_id)')}`)}
+       OR ${withoutSpans('session', 'session_id', `session_id ${annotated('session', 'target_id')}`)}`,
+    gone.parameters,
   );
 }
 

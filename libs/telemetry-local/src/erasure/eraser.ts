@@ -13,7 +13,7 @@ import { BackendUnavailableError, type ProjectRef } from '@cogniverse/foundation
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from '../data-directory.js';
 import { isFatal } from '../database.js';
-import type { DayFile, DayFiles } from '../day-files.js';
+import { type DayFile, type DayFiles, NANOS_PER_DAY } from '../day-files.js';
 import type { MetaDatabase } from '../meta/meta-database.js';
 import { phase } from '../phases.js';
 import { deleteAnnotationsOfSpans, deleteRowsOfProject } from './annotations-of.js';
@@ -155,30 +155,46 @@ export class Eraser {
    */
   async deleteSpans({ project, choice, how }: SpanErasure, meta: MetaDatabase): Promise<Record<string, number>> {
     const host = this.#host;
-    const gone = spansOfProject(project, choice);
     const isWhole = Object.values(choice).every((part) => part === undefined);
-    let [spans, annotations] = [0, 0];
     await host.settle();
-    for (const { day } of host.days.all()) {
-      await host.coldTurn(async () => {
-        const file = host.days.get(day);
-        if (file === undefined) return;
-        const found = await host.days.count(file, gone);
-        if (found.gone === 0) return;
-        annotations += await meta.commit((connection) =>
-          deleteAnnotationsOfSpans(connection, project, file, host.days.all(), gone),
-        );
-        await this.#remove(file, gone, found, how);
-        spans += found.gone;
-      });
-    }
-    const deleted: Record<string, number> = { spans, annotations };
+    const deleted: Record<string, number> = await this.#eraseRows(spansOfProject(project, choice), how, meta);
     if (isWhole) {
       const rows = await meta.commit((connection) => deleteRowsOfProject(connection, project));
       for (const [table, count] of Object.entries(rows)) deleted[table] = (deleted[table] ?? 0) + count;
     }
     host.forget(project.tenantId);
     return deleted;
+  }
+
+  /** Removes spans of whatever project that are past their time; none starts at or after `end`. Gives their number. */
+  async expire(gone: SpanCondition, end: bigint, meta: MetaDatabase): Promise<number> {
+    return (await this.#eraseRows(gone, 'rewrite', meta, end)).spans;
+  }
+
+  /** In all day files that may hold spans before `end`, one after another. */
+  async #eraseRows(
+    gone: SpanCondition,
+    how: SpanErasure['how'],
+    meta: MetaDatabase,
+    end?: bigint,
+  ): Promise<{ spans: number; annotations: number }> {
+    const host = this.#host;
+    let [spans, annotations] = [0, 0];
+    for (const { day } of host.days.all()) {
+      if (end !== undefined && BigInt(day) * NANOS_PER_DAY >= end) continue;
+      await host.coldTurn(async () => {
+        const file = host.days.get(day);
+        if (file === undefined) return;
+        const found = await host.days.count(file, gone);
+        if (found.gone === 0) return;
+        annotations += await meta.commit((connection) =>
+          deleteAnnotationsOfSpans(connection, file, host.days.all(), gone),
+        );
+        await this.#remove(file, gone, found, how);
+        spans += found.gone;
+      });
+    }
+    return { spans, annotations };
   }
 
   async #remove(

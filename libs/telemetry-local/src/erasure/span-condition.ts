@@ -29,6 +29,11 @@ export interface SpanChoice {
 
 export function spansOfProject(project: ProjectRef, which: SpanChoice): SpanCondition {
   const sql = new SqlBuilder();
+  return { sql: conditionOf(project, which, sql), parameters: sql.parameters };
+}
+
+/** The same within a larger condition. */
+export function conditionOf(project: ProjectRef, which: SpanChoice, sql: SqlBuilder): string {
   const blobs = (ids: readonly string[]) => ids.map((id) => new DuckDBBlobValue(Buffer.from(id, 'hex')));
   const parts = [`project_key = ${projectKey(project).key}`, projectCondition(project, sql)];
   if (which.traceIds !== undefined) parts.push(sql.anyOf('trace_id', blobs(which.traceIds)));
@@ -38,5 +43,5 @@ export function spansOfProject(project: ProjectRef, which: SpanChoice): SpanCond
   }
   if (which.range?.start !== undefined) parts.push(`start_ns >= ${which.range.start}`);
   if (which.range?.end !== undefined) parts.push(`start_ns < ${which.range.end}`);
-  return { sql: parts.join(' AND '), parameters: sql.parameters };
+  return parts.join(' AND ');
 }

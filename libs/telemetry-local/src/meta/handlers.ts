@@ -2,6 +2,7 @@
  * What the store answers from `meta.duckdb` and from metrics over spans.   Store worker -> [handlers].
  */
 import type { StoreEngine } from '../engine.js';
+import { RETENTION_SCHEMA } from '../erasure/retention.js';
 import type { StoreHandlers } from '../store-port.js';
 import { ANNOTATION_SCHEMA, Annotations } from './annotations.js';
 import { DATASET_SCHEMA, Datasets } from './datasets.js';
@@ -18,7 +19,13 @@ export interface MetaHandlers {
 }
 
 export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
-  const meta = await MetaDatabase.open(engine, [PROJECT_SCHEMA, ANNOTATION_SCHEMA, DATASET_SCHEMA, EXPERIMENT_SCHEMA]);
+  const meta = await MetaDatabase.open(engine, [
+    PROJECT_SCHEMA,
+    ANNOTATION_SCHEMA,
+    DATASET_SCHEMA,
+    EXPERIMENT_SCHEMA,
+    RETENTION_SCHEMA,
+  ]);
   const projects = new Projects(meta, engine);
   const annotations = new Annotations(meta);
   const datasets = new Datasets(meta);

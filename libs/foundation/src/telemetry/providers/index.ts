@@ -76,6 +76,7 @@ export type {
   StoreTraceQuery,
 } from './store/span-calls.js';
 export type { StoreCalls, TelemetryStore } from './store/telemetry-store.js';
+export type { BackupRecord, RetentionRecord, UpkeepCalls } from './store/upkeep-calls.js';
 export { errorOfCode, httpStatusOfError, STORE_ERROR_STATUSES } from './store-errors.js';
 export {
   checkInput,

@@ -225,6 +225,25 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     description: '',
     example: { project: PROJECT, session_ids: ['session-1'] },
   },
+  setRetention: {
+    tag: 'administration',
+    summary: 'Sets how many days the spans of a project are kept.',
+    description:
+      "`days` null gives the project the store's own retention again, 0 keeps its spans for ever. Spans go by whole UTC days of their start, within an hour.",
+    example: { project: PROJECT, days: 30 },
+  },
+  listRetention: {
+    tag: 'administration',
+    summary: 'Lists the projects that have a retention of their own.',
+    description: 'Of all tenants when none is given.',
+    example: { tenant: 'acme' },
+  },
+  backup: {
+    tag: 'administration',
+    summary: 'Writes a consistent, verified copy of the whole store to a directory, while it goes on.',
+    description: "The directory is on the server's machine, and empty or not there.",
+    example: { directory: '/var/backups/cogniverse/2026-01-31' },
+  },
   figures: {
     tag: 'administration',
     summary: 'Figures of the store, as on `/metrics`.',

@@ -14,6 +14,7 @@ import { type OperationsOf, reading, type StoreOperation } from './operation.js'
 import { PROJECT_OPERATIONS } from './projects.js';
 import { SESSION_INPUTS, SESSION_OPERATIONS } from './sessions.js';
 import { SPAN_INPUTS, SPAN_OPERATIONS } from './spans.js';
+import { UPKEEP_OPERATIONS } from './upkeep.js';
 import { dataOf, double, request } from './values.js';
 
 export {
@@ -37,6 +38,7 @@ export const STORE_OPERATIONS = {
   ...DATASET_OPERATIONS,
   ...EXPERIMENT_OPERATIONS,
   ...DELETION_OPERATIONS,
+  ...UPKEEP_OPERATIONS,
   figures: reading('GET figures', request<object>({}), dataOf(z.record(z.string(), double))),
 } satisfies OperationsOf<StoreCalls>;
 

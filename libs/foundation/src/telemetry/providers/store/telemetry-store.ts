@@ -11,6 +11,7 @@ import type { IngestRequest, IngestResult, StoreFigures, StoreHealth } from './i
 import type { ProjectCalls } from './project-calls.js';
 import type { SessionCalls } from './session-calls.js';
 import type { SpanCalls } from './span-calls.js';
+import type { UpkeepCalls } from './upkeep-calls.js';
 
 /** What is asked of a store: each call takes one request and gives a promise; `STORE_OPERATIONS` has the route of each. */
 export interface StoreCalls
@@ -20,7 +21,8 @@ export interface StoreCalls
     AnnotationCalls,
     DatasetCalls,
     ExperimentCalls,
-    DeletionCalls {
+    DeletionCalls,
+    UpkeepCalls {
   figures(request?: object): Promise<StoreFigures>;
 }
 
