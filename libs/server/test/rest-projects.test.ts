@@ -97,7 +97,7 @@ describe('a project in a path', () => {
   it.each(['__proto__', 'constructor', 'toString', '..', '%00', 'a'.repeat(10_000)])(
     'named %s is a name like any other',
     async (name) => {
-      expect([400, 404]).toContain(
+      expect([400, 404, 405]).toContain(
         (await getJson(`${running.url}/v1/projects/${name === '..' ? '%2e%2e' : name}/spans`)).status,
       );
     },
@@ -131,7 +131,7 @@ it('answers 405 with what is allowed, 501 to writes that Phoenix has, 404 to the
   expect(await status('GET', '/v1/traces')).toEqual([405, 'POST']);
   expect(await status('POST', '/metrics')).toEqual([405, 'GET, HEAD']);
   expect(await status('DELETE', '/v1/prompts/shared')).toEqual([501, null]);
-  expect(await status('POST', '/v1/projects/shared/spans')).toEqual([501, null]);
+  expect(await status('POST', '/v1/projects/shared/spans')).toEqual([415, null]);
   expect(await status('PUT', '/v1/secrets')).toEqual([501, null]);
   expect(await status('POST', '/v1/nothing')).toEqual([404, null]);
   expect(await status('GET', '/v1/nothing')).toEqual([404, null]);

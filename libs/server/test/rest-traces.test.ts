@@ -101,10 +101,6 @@ it.each(['limit=0', 'sort=name', 'order=x', 'include_spans=perhaps', 'start_time
   },
 );
 
-it('says that it does not serve the condition language', async () => {
-  expect((await getJson(`${tracesUrl}?filter=error_count%20%3E%200`)).status).toBe(501);
-});
-
 it.each(['start_time', 'latency_ms'])('pages are complete while spans come in, by %s', async (sort) => {
   const project = `traces by ${sort}`;
   const before = Array.from({ length: 60 }, (_item, i) => ({

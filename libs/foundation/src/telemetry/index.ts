@@ -19,6 +19,8 @@ export {
   conditionRows,
   matchesCondition,
   parseCondition,
+  parseProjection,
+  type SpanProjection,
   type TargetedAnnotation,
 } from './conditions/index.js';
 export {

@@ -72,6 +72,7 @@ it('has these public names', () => {
     'matchesCondition',
     'otlpTarget',
     'parseCondition',
+    'parseProjection',
     'parseTime',
     'prometheusText',
     'recordPipelineMetrics',

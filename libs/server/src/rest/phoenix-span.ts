@@ -91,7 +91,7 @@ function flattenInto(flat: Attributes, key: string, value: AnyValue): void {
 }
 
 /** JSON of one attribute value: bytes as base64, NaN and infinities by name. */
-function valueText(value: AnyValue): string {
+export function valueText(value: AnyValue): string {
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) return `"${value}"`;

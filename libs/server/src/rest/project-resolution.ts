@@ -36,13 +36,13 @@ export function chosenTenant(request: FastifyRequest, query: QueryParameters): s
   return allowedTenant(request.access, tenant === '' ? null : tenant);
 }
 
-/** Errors: `ProjectNotFoundError`; `HttpAnswer` 409 with the tenants that hold the name. */
+/** By id or name, of the path unless told. Errors: `ProjectNotFoundError`; `HttpAnswer` 409 with the tenants that hold the name. */
 export async function resolveProject(
   store: TelemetryStore,
   request: FastifyRequest,
   query: QueryParameters,
+  identifier: string = (request.params as { project: string }).project,
 ): Promise<ProjectRecord> {
-  const { project: identifier } = request.params as { project: string };
   const tenantId = chosenTenant(request, query);
   const byId = await store.getProjectById({ id: readOpaqueId('Project', identifier) ?? identifier });
   if (byId !== undefined && (tenantId === undefined || byId.tenantId === tenantId)) return byId;

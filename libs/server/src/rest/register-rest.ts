@@ -4,10 +4,12 @@
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { PHOENIX_VERSION } from '../http-listener.js';
-import type { IngestGate } from '../receivers/ingest-gate.js';
+import type { IngestService } from '../receivers/ingest-service.js';
 import type { ServerLedger } from '../server-ledger.js';
 import type { ServerMetrics } from '../server-metrics.js';
 import { registerCogniverseRoutes } from './cogniverse/routes.js';
+import { registerCreateSpans } from './create-spans.js';
+import { registerSpanQueries } from './dataframe/query-spans.js';
 import { registerDeletions } from './deletions.js';
 import { registerProjects } from './projects.js';
 import { registerSpans } from './spans.js';
@@ -18,7 +20,7 @@ export interface RestContext {
   readonly store: TelemetryStore;
   readonly ledger: ServerLedger;
   readonly metrics: ServerMetrics;
-  readonly gate: IngestGate;
+  readonly service: IngestService;
 }
 
 /** Paths that are served, for the answer to other methods. */
@@ -29,18 +31,19 @@ const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
     '/arize_phoenix_version',
     '/metrics',
     '/v1/projects',
-    '/v1/projects/:project/spans',
     '/v1/projects/:project/spans/otlpv1',
   ].map((path) => ({ path, methods: ['GET', 'HEAD'] as const })),
+  { path: '/v1/projects/:project/spans', methods: ['GET', 'HEAD', 'POST'] },
   { path: '/v1/projects/:project', methods: ['GET', 'HEAD', 'DELETE'] },
   { path: '/v1/projects/:project/traces', methods: ['GET', 'HEAD', 'DELETE'] },
   { path: '/v1/spans/:span', methods: ['DELETE'] },
   { path: '/v1/traces/:trace', methods: ['DELETE'] },
   { path: '/v1/traces', methods: ['POST'] },
+  { path: '/v1/spans', methods: ['POST'] },
 ];
 
 export async function registerRest(app: FastifyInstance, context: RestContext): Promise<void> {
-  const { store, ledger, metrics, gate } = context;
+  const { store, ledger, metrics, service } = context;
   app.get('/healthz', { config: { access: 'open' } }, async (_request, reply) =>
     reply.type('text/plain; charset=utf-8').send('OK'),
   );
@@ -53,11 +56,15 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
     reply.type('text/plain; charset=utf-8').send(PHOENIX_VERSION),
   );
   app.get('/metrics', { config: { access: 'observe' } }, async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.render({ store, ledger, gate })),
+    reply
+      .type('text/plain; version=0.0.4; charset=utf-8')
+      .send(await metrics.render({ store, ledger, gate: service.gate })),
   );
   registerProjects(app, store);
   registerSpans(app, store);
   registerTraces(app, store);
+  registerSpanQueries(app, store);
+  registerCreateSpans(app, store, service);
   registerDeletions(app, store);
   registerCogniverseRoutes(app, { store, onError: (error) => metrics.reportError('http', error) });
   registerUnserved(app, SERVED);

@@ -4,6 +4,7 @@
 import {
   InvalidQueryError,
   type ProjectRef,
+  parseCondition,
   type StoredSpan,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
@@ -12,7 +13,7 @@ import { HttpAnswer } from '../error-answers.js';
 import { opaqueId } from './opaque-id.js';
 import { isoMicros, phoenixSpanSummary } from './phoenix-span.js';
 import { resolveProject, TENANT_PARAMETER } from './project-resolution.js';
-import { QueryParameters } from './query-parameters.js';
+import { badValue, QueryParameters } from './query-parameters.js';
 
 const KNOWN = [
   'cursor',
@@ -23,25 +24,24 @@ const KNOWN = [
   'order',
   'include_spans',
   'session_identifier',
+  'filter',
+  'error',
+  'min_latency_ms',
+  'max_latency_ms',
   TENANT_PARAMETER,
 ];
-/** Phoenix knows these and this server does not: an answer that ignored them would be wrong. */
-const UNSERVED = ['filter', 'error', 'min_latency_ms', 'max_latency_ms'];
 /** Spans that one answer with `include_spans` holds at most. */
 const MAX_INCLUDED_SPANS = 20_000;
 const TRACES_A_QUERY = 100;
 
 export function registerTraces(app: FastifyInstance, store: TelemetryStore): void {
   app.get('/v1/projects/:project/traces', async (request) => {
-    for (const name of UNSERVED) {
-      if (name in (request.query as object))
-        throw new HttpAnswer(501, `The parameter "${name}" is not served. Known here: ${KNOWN.join(', ')}.`);
-    }
     const query = new QueryParameters(request, KNOWN);
     const traceQuery = {
       startTime: query.time('start_time'),
       endTime: query.time('end_time'),
       sessionId: query.list('session_identifier'),
+      condition: conditionOf(query),
       sort:
         query.oneOf('sort', ['start_time', 'latency_ms'], 'start_time') === 'start_time'
           ? ('start_time' as const)
@@ -81,6 +81,32 @@ export function registerTraces(app: FastifyInstance, store: TelemetryStore): voi
       next_cursor: page.nextCursor ?? null,
     };
   });
+}
+
+/** `filter`, and the older parameters that say the same. Errors: `HttpAnswer` 400, as Phoenix's, for a filter that cannot be read. */
+function conditionOf(query: QueryParameters): string | undefined {
+  const filter = query.single('filter')?.trim();
+  const parts: string[] = [];
+  if (filter) {
+    try {
+      parseCondition('trace', filter);
+    } catch (error) {
+      if (error instanceof InvalidQueryError) throw new HttpAnswer(400, error.message, { code: error.code });
+      throw error;
+    }
+    parts.push(`(${filter})`);
+  }
+  if (query.single('error') !== undefined) parts.push(`error_count ${query.boolean('error') ? '>' : '=='} 0`);
+  for (const [name, sign] of [
+    ['min_latency_ms', '>='],
+    ['max_latency_ms', '<='],
+  ] as const) {
+    const text = query.single(name);
+    if (text === undefined) continue;
+    if (!/^\d{1,15}(?:\.\d{1,9})?$/.test(text)) throw badValue(name, text, 'a number of milliseconds from 0');
+    parts.push(`latency_ms ${sign} ${Number(text)}`);
+  }
+  return parts.length === 0 ? undefined : parts.join(' and ');
 }
 
 /** All spans of the traces, each by start time. */

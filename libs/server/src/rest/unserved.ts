@@ -39,18 +39,8 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
   },
   {
     methods: WRITE,
-    paths: [
-      '/v1/projects/:project/spans',
-      '/v1/projects/:project/traces',
-      '/v1/projects/:project/retention',
-      '/v1/traces/transfer',
-    ],
+    paths: ['/v1/projects/:project/traces', '/v1/projects/:project/retention', '/v1/traces/transfer'],
     reason: 'Stored spans and traces are not changed over this API. Send spans as OTLP to POST /v1/traces.',
-  },
-  {
-    methods: ['POST'],
-    paths: ['/v1/spans'],
-    reason: 'The span query language is not served. Use GET /v1/projects/{project}/spans with its filters.',
   },
   {
     methods: READ_WRITE,

@@ -13,4 +13,4 @@ export {
 } from './condition.js';
 export { type ConditionRecords, type ConditionRows, conditionRows, type TargetedAnnotation } from './condition-rows.js';
 export { type ConditionAnnotation, type ConditionRow, type ConditionValue, matchesCondition } from './evaluate.js';
-export { parseCondition } from './resolver.js';
+export { parseCondition, parseProjection, type SpanProjection } from './resolver.js';

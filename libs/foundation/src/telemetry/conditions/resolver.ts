@@ -78,6 +78,20 @@ export function parseCondition(language: ConditionLanguage, text: string): Condi
   return { language, text, expression: new Resolver(language, text).whole(parseSyntax(text)) };
 }
 
+/** What a projection of a span names: a field of the span language, or an attribute by its dotted path. */
+export type SpanProjection =
+  | { readonly kind: 'field'; readonly name: string }
+  | { readonly kind: 'attribute'; readonly path: string };
+
+/** Reads what a query selects of a span, for example `name`, `llm.model_name`, `attributes['a']['b']`. Errors: as `parseCondition`. */
+export function parseProjection(text: string): SpanProjection {
+  const syntax = parseSyntax(text);
+  const value = new Resolver('span', text).projected(syntax);
+  if (value.kind === 'field') return { kind: 'field', name: value.name };
+  if (value.kind === 'untyped' || value.kind === 'attribute') return { kind: 'attribute', path: value.places[0]!.key };
+  throw conditionError(text, 0, "expected a field or an attribute, such as name, input.value, attributes['a']");
+}
+
 class Resolver {
   readonly #language: ConditionLanguage;
   readonly #text: string;
@@ -97,6 +111,10 @@ class Resolver {
       );
     }
     return value;
+  }
+
+  projected(syntax: Syntax): Value {
+    return this.#value(syntax);
   }
 
   #error(syntax: { start: number }, problem: string): InvalidQueryError {
