@@ -95,6 +95,7 @@ const modules = {
     'jsonObject',
     'matchesCondition',
     'parseCondition',
+    'parseProjection',
     'parseTime',
     'sessionIdOf',
     'storeOver',

@@ -19,6 +19,7 @@ import { type ProjectKey, projectKey } from '../project-key.js';
 import type { Snapshot } from '../snapshot.js';
 import { wellFormed } from '../span-table.js';
 import { attributeTextSql } from './attribute-condition.js';
+import { sessionConditionOf } from './conditions/query-condition.js';
 import { decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import {
   nanosRange,
@@ -37,6 +38,7 @@ const FIELDS = [
   'startTime',
   'endTime',
   'sessionId',
+  'condition',
   'sort',
   'order',
   'limit',
@@ -79,7 +81,8 @@ export async function listSessions(engine: StoreEngine, query: StoreSessionQuery
   const order = oneOf(query.order ?? 'desc', ORDERS, 'order');
   const range = nanosRange(query);
   const ids = query.sessionId === undefined ? undefined : textList(query.sessionId, 'sessionId').map(wellFormed);
-  const digest = queryDigest({ project: project.key, ...range, ids });
+  const { condition } = query;
+  const digest = queryDigest({ project: project.key, ...range, ids, condition });
   const sql = new SqlBuilder();
   const having: string[] = ['true'];
   if (query.cursor !== undefined) {
@@ -90,9 +93,10 @@ export async function listSessions(engine: StoreEngine, query: StoreSessionQuery
     );
   }
   return engine.withSnapshot(async (snapshot) => {
-    const condition = projectCondition(ref, sql);
+    const ofProject = projectCondition(ref, sql);
+    const fulfils = condition === undefined ? 'true' : sessionConditionOf(snapshot, project, condition, sql);
     const source = (inRange: boolean) =>
-      `SELECT * FROM (${snapshot.source({ projectKey: project.key, ...(inRange ? { range } : {}) })}) WHERE ${condition}`;
+      `SELECT * FROM (${snapshot.source({ projectKey: project.key, ...(inRange ? { range } : {}) })}) WHERE ${ofProject}`;
     const chosen = ids === undefined ? 'true' : sql.anyOf('session_id', ids);
     // Only traces that can be of these sessions are put together.
     const spans =
@@ -109,7 +113,7 @@ export async function listSessions(engine: StoreEngine, query: StoreSessionQuery
          SELECT session_id, min(start_ns), max(end_ns), count(*), count(*) FILTER (WHERE errors > 0), coalesce(sum(prompt), 0),
            coalesce(sum(completion), 0), sum(cost), lower(hex(arg_min(trace_id, (start_ns, seq)))),
            lower(hex(arg_max(trace_id, (start_ns, seq)))), ${sort === 'end_time' ? 'max' : 'min'}(${SORT_KEYS[sort]}) AS sort_key
-         FROM traces ${inRange} WHERE ${chosen} GROUP BY session_id)
+         FROM traces ${inRange} WHERE ${chosen} AND ${fulfils} GROUP BY session_id)
        WHERE ${having.join(' AND ')} ORDER BY sort_key ${order}, session_id ${order} LIMIT ${limit + 1}`,
       sql.parameters,
     )) as SessionColumns[];

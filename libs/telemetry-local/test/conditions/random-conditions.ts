@@ -384,14 +384,13 @@ export const RANDOM_CONDITIONS: Readonly<Record<ConditionLanguage, fc.Arbitrary<
       ...loops('spans', conditions(ofSpan('v')), spanNumbers),
       ...loops(
         'traces',
-        conditions({
-          strings: ["'x'"],
-          numbers: ['v.latency_ms'],
-          times: ['v.start_time'],
-          attributes: false,
-          notes: [],
-          others: [outer('v.spans')],
-        }),
+        fc.oneof(
+          fc
+            .tuple(fc.constantFrom('>', '==', '!='), numberLiteral)
+            .map(([sign, value]) => `v.latency_ms ${sign} ${value}`),
+          timeLiteral.map((time) => `v.start_time >= ${time}`),
+          outer('v.spans'),
+        ),
         ['v.latency_ms'],
       ),
       ...loops('span_annotations', noteElement, ['v.score']),

@@ -10,6 +10,8 @@ export interface SessionQuery {
   endTime?: TimeInput | undefined;
   /** Only these sessions, by session id. */
   sessionId?: string | readonly string[] | undefined;
+  /** In Phoenix's language, for example `num_traces > 1 and 'refund' in any_input`; see `parseCondition`. */
+  condition?: string | undefined;
   /** `start_time` (default); `end_time`: of the last span; `sequence`: the order in which they first came. */
   sort?: 'start_time' | 'end_time' | 'sequence' | undefined;
   /** Newest first (`desc`) by default. */

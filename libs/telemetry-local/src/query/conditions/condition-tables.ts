@@ -98,10 +98,15 @@ function tableSql(table: ConditionTable, { project, spans }: ConditionScope, sql
       return `SELECT seq, seq, trace_id, span_id FROM condition_spans
         UNION SELECT b.above, c.seq, c.trace_id, c.span_id FROM condition_below b JOIN condition_spans c ON c.trace_id = b.trace_id AND c.parent_id = b.span_id`;
     case 'condition_span_notes':
-      return `SELECT unhex(span_id) AS span_id, name, label, score, explanation, identifier FROM meta.annotations WHERE ${projectCondition(project, sql)}`;
+      return notesSql('span', 'unhex(target_id) AS span_id', project, sql);
     case 'condition_trace_notes':
-      return `SELECT NULL::BLOB AS trace_id, name, label, score, explanation, identifier FROM meta.annotations WHERE false`;
+      return notesSql('trace', 'unhex(target_id) AS trace_id', project, sql);
     case 'condition_session_notes':
-      return `SELECT NULL::VARCHAR AS session_id, name, label, score, explanation, identifier FROM meta.annotations WHERE false`;
+      return notesSql('session', 'target_id AS session_id', project, sql);
   }
+}
+
+function notesSql(target: 'span' | 'trace' | 'session', id: string, project: ProjectRef, sql: SqlBuilder): string {
+  return `SELECT ${id}, name, label, score, explanation, identifier FROM meta.target_annotations
+    WHERE target = '${target}' AND ${projectCondition(project, sql)}`;
 }

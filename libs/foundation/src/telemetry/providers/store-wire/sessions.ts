@@ -59,6 +59,7 @@ const sessionQueryShape: Shape<Omit<SessionQuery, 'project'>> = {
   startTime: time('startTime'),
   endTime: time('endTime'),
   sessionId: texts,
+  condition: optionalText,
   sort: oneOf(['start_time', 'end_time', 'sequence']).optional(),
   order,
   limit: pageSize,
