@@ -389,7 +389,7 @@ export const RANDOM_CONDITIONS: Readonly<Record<ConditionLanguage, fc.Arbitrary<
             .tuple(fc.constantFrom('>', '==', '!='), numberLiteral)
             .map(([sign, value]) => `v.latency_ms ${sign} ${value}`),
           timeLiteral.map((time) => `v.start_time >= ${time}`),
-          outer('v.spans'),
+          conditions(ofSpan('s')).map((condition) => `any(${condition} for s in v.spans)`),
         ),
         ['v.latency_ms'],
       ),
