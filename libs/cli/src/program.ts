@@ -5,6 +5,7 @@ import { BadNews, CliError, UsageError } from './cli-error.js';
 import { doctorCommand } from './commands/doctor.js';
 import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
+import { importPhoenixCommand } from './commands/import-phoenix.js';
 import { keysCommand } from './commands/keys.js';
 import { projectsCommand } from './commands/projects.js';
 import { serveCommand } from './commands/serve.js';
@@ -39,6 +40,7 @@ export function createProgram(terminal: Terminal): Command {
     keysCommand,
     exportCommand,
     importCommand,
+    importPhoenixCommand,
     doctorCommand,
   ]) {
     program.addCommand(create(terminal));

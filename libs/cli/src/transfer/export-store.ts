@@ -1,6 +1,13 @@
 /** Writes what a store holds into a directory.   Read path: store -> [export-store] -> files. */
 import { mkdir } from 'node:fs/promises';
-import type { ProjectRecord, ProjectRef, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import {
+  encodeStoreResult,
+  type ProjectRecord,
+  type ProjectRef,
+  STORE_OPERATIONS,
+  type StoredSpan,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
 import type { Terminal } from '../format/terminal.js';
 import { count, safe } from '../format/text.js';
 import { spanLines } from './span-lines.js';
@@ -68,6 +75,7 @@ export async function exportStore(
   const sorted = [...projects].sort((a, b) => byText(a.tenantId ?? '', b.tenantId ?? '') || byText(a.name, b.name));
   for (const { tenantId, name } of sorted) {
     await write('spans', tenantId, name, spansOf(store, { tenantId, name }, selection.since));
+    await write('annotations', tenantId, name, annotationsOf(store, { tenantId, name }, selection.since));
   }
   const manifest: TransferManifest = {
     format: TRANSFER_FORMAT,
@@ -105,6 +113,20 @@ async function* storedSpans(
       cursor,
     });
     yield* page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+}
+
+/** In the order in which they were first written, as they travel. */
+async function* annotationsOf(store: TelemetryStore, project: ProjectRef, since: Date | undefined): Lines {
+  let cursor: string | undefined;
+  do {
+    const page = await store.listAnnotations({ project, limit: LARGEST_PAGE, cursor });
+    const chosen = page.items.filter(
+      ({ updatedAt }) => since === undefined || Date.parse(updatedAt) >= since.getTime(),
+    );
+    const wire = encodeStoreResult(STORE_OPERATIONS.listAnnotations, { items: chosen, nextCursor: undefined });
+    for (const line of (wire as { data: unknown[] }).data) yield { text: JSON.stringify(line), count: 1 };
     cursor = page.nextCursor;
   } while (cursor !== undefined);
 }

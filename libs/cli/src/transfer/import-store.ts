@@ -4,16 +4,24 @@ import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { IngestRequest, IngestResult, ProjectRef, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import {
+  decodeStoreRequest,
+  type IngestRequest,
+  type IngestResult,
+  type ProjectRef,
+  STORE_OPERATIONS,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
 import { safe } from '../format/text.js';
-import { checkTransferFile, linesOf, type TransferFile, type TransferManifest } from './transfer-directory.js';
+import { checkTransferFile, linesOf, type TransferFile, type TransferKind, type TransferManifest } from './transfer-directory.js';
 
 /** How long an import goes on trying while the store takes nothing. */
 const LONGEST_REFUSAL_MILLIS = 120_000;
 /** Lines between two notes of how far it came. */
 const LINES_A_CHECKPOINT = 50;
+const ANNOTATIONS_A_REQUEST = 500;
 
 export interface ImportOptions {
   readonly directory: string;
@@ -30,6 +38,8 @@ export interface ImportOptions {
 
 export interface ImportReport {
   readonly spans: { read: number; rejected: number };
+  /** `existing`: there already, and left as they were. */
+  readonly annotations: { imported: number; existing: number };
   /** What the store refused, and why. */
   readonly refusals: string[];
   /** Files whose content is not all there afterwards. */
@@ -60,11 +70,41 @@ export async function importStore(store: TelemetryStore, options: ImportOptions)
 }
 
 async function run(store: TelemetryStore, options: ImportOptions, checkpoint: Checkpoint): Promise<ImportReport> {
-  const report: ImportReport = { spans: { read: 0, rejected: 0 }, refusals: [], missing: [] };
-  for (const file of options.files) {
-    if (file.kind === 'spans') await importSpans(store, file, options, checkpoint, report);
-  }
+  const report: ImportReport = {
+    spans: { read: 0, rejected: 0 },
+    annotations: { imported: 0, existing: 0 },
+    refusals: [],
+    missing: [],
+  };
+  const ofKind = (kind: TransferKind) => options.files.filter((file) => file.kind === kind);
+  for (const file of ofKind('spans')) await importSpans(store, file, options, checkpoint, report);
+  for (const file of ofKind('annotations')) await importAnnotations(store, file, options, report);
   return report;
+}
+
+async function importAnnotations(
+  store: TelemetryStore,
+  file: TransferFile,
+  { directory, terminal }: ImportOptions,
+  report: ImportReport,
+): Promise<void> {
+  const project = { tenant_id: file.tenant_id, name: file.project };
+  let done = 0;
+  let waiting: unknown[] = [];
+  const write = async () => {
+    const wire = { project, annotations: waiting };
+    const counts = await store.importAnnotations(decodeStoreRequest(STORE_OPERATIONS.importAnnotations, wire));
+    report.annotations.imported += counts.imported;
+    report.annotations.existing += counts.existing;
+    done += waiting.length;
+    waiting = [];
+    terminal.status(`${safe(file.project ?? '-')}: ${done} of ${file.count} annotations`);
+  };
+  for await (const line of linesOf(directory, file)) {
+    waiting.push(JSON.parse(line));
+    if (waiting.length === ANNOTATIONS_A_REQUEST) await write();
+  }
+  if (waiting.length > 0) await write();
 }
 
 async function importSpans(
