@@ -23,7 +23,7 @@ import { localStoreSchema } from '../libs/telemetry-local/dist/options.js';
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url));
 const cogniverse = fileURLToPath(new URL('../libs/cli/dist/main.js', import.meta.url));
-const PART = /(<!-- generated: ([\w ]+) \(npm run docs\) -->\n)[\s\S]*?(\n<!-- end of generated -->)/g;
+const PART = /(<!-- generated: ([\w -]+) \(npm run docs\) -->\n)[\s\S]*?(\n<!-- end of generated -->)/g;
 
 /** What a user reads who has set nothing, in a pipe: eighty columns, no colours. */
 function helpOf(command) {

@@ -8,7 +8,7 @@ import { root } from './code-blocks.js';
 
 function partsOf(page: string): string[] {
   const text = readFileSync(join(root, page), 'utf8');
-  return [...text.matchAll(/^<!-- generated: ([\w ]+) \(npm run docs\) -->$/gm)].map(([, part]) => part!);
+  return [...text.matchAll(/^<!-- generated: ([\w -]+) \(npm run docs\) -->$/gm)].map(([, part]) => part!);
 }
 
 it('the generated parts of docs/ are current', () => {

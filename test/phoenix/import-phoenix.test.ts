@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type AnyValue, encodeTraces } from '@cogniverse/foundation/otlp';
+import { type AnyValue, encodeTraces, type OtlpSpan } from '@cogniverse/foundation/otlp';
 import { toSpanRecord } from '@cogniverse/foundation/telemetry';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,10 +24,10 @@ const SPANS = 603;
 const PROJECT = 'to be moved';
 const START = 1_795_357_045_123_456_789n;
 
-const traceId = (at: number) => (at >> 1).toString(16).padStart(32, 'c');
-const spanId = (at: number) => at.toString(16).padStart(16, 'd');
+const traceId = (at: number) => `c${(at >> 1).toString(16).padStart(31, '0')}`;
+const spanId = (at: number) => `d${at.toString(16).padStart(15, '0')}`;
 
-function sentSpan(at: number) {
+function sentSpan(at: number): OtlpSpan {
   const attributes: [string, AnyValue][] = [
     ['openinference.span.kind', 'LLM'],
     ['tenant.id', 'of the old days'],
@@ -95,6 +95,17 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       expect(response.status).toBe(200);
     }
     await waitForSpans(phoenix.url, PROJECT, SPANS, 150_000);
+    const judged = {
+      annotator_kind: 'LLM',
+      result: { label: 'good', score: 0.5, explanation: 'why' },
+      metadata: { a: 1 },
+    };
+    await post('/v1/span_annotations?sync=true', {
+      data: [{ span_id: spanId(7), name: 'relevance', identifier: 'i', ...judged }],
+    });
+    await post('/v1/trace_annotations?sync=true', { data: [{ trace_id: traceId(7), name: 'helpful', ...judged }] });
+    await post('/v1/session_annotations?sync=true', { data: [{ session_id: 'session 0', name: 'polite', ...judged }] });
+    await post('/v1/span_notes', { data: { span_id: spanId(7), note: 'look at this' } });
     const uploaded = await post<{ data: { dataset_id: string } }>('/v1/datasets/upload?sync=true', {
       action: 'create',
       name: 'moved questions',
@@ -147,7 +158,13 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
     expect(first.stderr).toContain('Not in Phoenix, so not here: times below a microsecond, links, resources');
     expect([first.code, JSON.parse(first.stdout)]).toEqual([
       0,
-      expect.objectContaining({ spans: SPANS, rejectedSpans: 0, missing: [], runs: expect.any(Number) }),
+      expect.objectContaining({
+        spans: SPANS,
+        annotations: 4,
+        rejectedSpans: 0,
+        missing: [],
+        runs: expect.any(Number),
+      }),
     ]);
 
     const read = async () => {
@@ -161,6 +178,7 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
         const experiments = (await store.listExperiments({ tenantId: 'acme' })).filter(({ name }) => name === 'first');
         return {
           projects: await store.listProjects({}),
+          annotations: (await store.listAnnotations({ project })).items,
           span: toSpanRecord(page.items[0]!),
           dataset,
           rows: (await store.getDatasetRows({ tenantId: 'acme', name: 'moved questions' })).map(
@@ -197,6 +215,16 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       'input.value': 'say "int_value": 12 \\ and "start_time_unix_nano": 5',
       'llm.input_messages.0.message.role': 'user',
     });
+    const judged = { annotatorKind: 'LLM', label: 'good', score: 0.5, explanation: 'why', metadata: { a: 1 } };
+    expect(found.annotations).toHaveLength(4);
+    expect(found.annotations).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ target: 'span', spanId: spanId(7), name: 'relevance', identifier: 'i', ...judged }),
+        expect.objectContaining({ target: 'trace', traceId: traceId(7), name: 'helpful', ...judged }),
+        expect.objectContaining({ target: 'session', sessionId: 'session 0', name: 'polite', ...judged }),
+        expect.objectContaining({ target: 'span', spanId: spanId(7), name: 'note', explanation: 'look at this' }),
+      ]),
+    );
     expect(found.dataset).toMatchObject({ description: 'as asked', exampleCount: 2 });
     expect(found.rows).toEqual([
       { input: { q: 1, int_value: 7 }, output: { a: 1 }, metadata: {} },
@@ -220,8 +248,9 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
     // Phoenix, that goes away after its first page of spans.
     const gate: Server = createServer((request, response) => {
       void (async () => {
-        if (request.url!.includes('/spans/otlpv1')) pages += 1;
-        if (pages === 2) {
+        const isPage = request.url!.includes('/spans/otlpv1');
+        if (isPage) pages += 1;
+        if (isPage && pages === 2) {
           response.writeHead(400).end('gone');
           return;
         }
@@ -244,7 +273,9 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       const rest = await run(...args);
       expect([rest.code, rest.stderr]).toEqual([0, expect.stringContaining('Going on after 500 spans')]);
       expect(rest.stdout).toMatch(
-        new RegExp(`^${SPANS.toLocaleString('en-US')} spans, 0 data sets, 0 experiments imported into `),
+        new RegExp(
+          `^${SPANS.toLocaleString('en-US')} spans, 4 new annotations, 0 data sets, 0 experiments imported into `,
+        ),
       );
       expect(pages).toBe(2 + 1);
       expect(existsSync(at('state.json'))).toBe(false);

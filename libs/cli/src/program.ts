@@ -2,6 +2,7 @@
 import { TelemetryError } from '@cogniverse/foundation/telemetry';
 import { Command, CommanderError } from 'commander';
 import { BadNews, CliError, UsageError } from './cli-error.js';
+import { deleteTenantCommand } from './commands/delete-tenant.js';
 import { doctorCommand } from './commands/doctor.js';
 import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
@@ -41,6 +42,7 @@ export function createProgram(terminal: Terminal): Command {
     exportCommand,
     importCommand,
     importPhoenixCommand,
+    deleteTenantCommand,
     doctorCommand,
   ]) {
     program.addCommand(create(terminal));

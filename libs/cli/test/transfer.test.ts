@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { openRemoteStore } from '@cogniverse/foundation/client';
 import { type AnyValue, encodeTraces, type OtlpSpan } from '@cogniverse/foundation/otlp';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import fc from 'fast-check';
@@ -164,12 +165,46 @@ describe('export and import', () => {
     beforeEach(async () => {
       serving = await serve(['--data', at('served'), ...FREE_PORTS]);
       await send(serving.addresses.otlpHttp, new Date('2026-03-01T12:00:00Z'), [
-        { tenant: 'acme', name: 'one', traceId: '1'.repeat(32), spanId: '1'.repeat(16), start: 0, duration: 5 },
+        {
+          tenant: 'acme',
+          name: 'one',
+          traceId: '1'.repeat(32),
+          spanId: '1'.repeat(16),
+          start: 0,
+          duration: 5,
+          attributes: { 'retrieval.documents.0.document.content': 'text' },
+        },
         { tenant: 'acme', name: 'two', traceId: '2'.repeat(32), spanId: '2'.repeat(16), start: 90_000, duration: 5 },
         { tenant: 'globex', name: 'three', traceId: '3'.repeat(32), spanId: '3'.repeat(16), start: 0, duration: 5 },
       ]);
     });
     afterEach(() => serving.stop());
+
+    it('brings annotations, with their times', async () => {
+      const project = { tenantId: 'acme', name: 'cogniverse-acme-search' };
+      const server = openRemoteStore({ endpoint: serving.addresses.http });
+      await server.addAnnotations({
+        project,
+        annotations: [
+          { spanId: '2'.repeat(16), name: 'relevance', score: 0.5, metadata: { ü: ['\u2028'] }, identifier: 'i' },
+          { spanId: '1'.repeat(16), name: 'relevance', label: 'good', explanation: 'why', annotatorKind: 'LLM' },
+          { target: 'trace', traceId: '1'.repeat(32), name: 'helpful', score: 1 },
+          { target: 'document', spanId: '1'.repeat(16), documentPosition: 0, name: 'relevance', score: 0 },
+        ],
+      });
+      const { items } = await server.listAnnotations({ project });
+      await server.shutdown();
+      expect(await done('export', at('out'), '--endpoint', serving.addresses.http)).toMatch(
+        /^3 spans, 4 annotations in /,
+      );
+      await done('import', at('out'), '--data', at('new'));
+      await done('import', at('out'), '--data', at('new'));
+      await done('export', at('again'), '--data', at('new'));
+      expect(contentOf(at('again'))).toEqual(contentOf(at('out')));
+      const store = await openLocalStore({ dataDir: at('new') });
+      expect((await store.listAnnotations({ project })).items).toEqual(items);
+      await store.shutdown();
+    });
 
     it('asks the server, and gives the same as its directory does', async () => {
       const text = await done('export', at('out'), '--endpoint', serving.addresses.http);

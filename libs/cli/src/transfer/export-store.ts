@@ -14,6 +14,7 @@ import { spanLines } from './span-lines.js';
 import {
   finishedFiles,
   TRANSFER_FORMAT,
+  TRANSFER_KINDS,
   type TransferFile,
   TransferFileWriter,
   type TransferKind,
@@ -54,20 +55,22 @@ export async function exportStore(
 
   const write = async (kind: TransferKind, tenantId: string | null, project: string | null, lines: Lines) => {
     if (finished.has(transferPath(kind, tenantId, project))) return;
-    const writer = await TransferFileWriter.create(directory, kind, tenantId, project);
+    // A file is made with its first line: what has nothing has no file.
+    let writer: TransferFileWriter | undefined;
+    let things = 0;
     try {
-      let things = 0;
       for await (const line of lines) {
+        writer ??= await TransferFileWriter.create(directory, kind, tenantId, project);
         await writer.line(line.text, line.count);
         things += line.count;
         terminal.status(`${safe(project ?? tenantId ?? '-')}: ${things.toLocaleString('en-US')} ${kind}`);
       }
     } catch (error) {
-      await writer.abandon();
+      await writer?.abandon();
       throw error;
     }
+    if (writer === undefined) return;
     const file = await writer.finish();
-    if (file === undefined) return;
     files.push(file);
     await writeManifest(directory, { format: TRANSFER_FORMAT, selection: asked, files }, false);
   };
@@ -133,10 +136,11 @@ async function* annotationsOf(store: TelemetryStore, project: ProjectRef, since:
 
 /** What an export holds, for people. */
 export function describeFiles(files: readonly TransferFile[]): string {
-  const sums = new Map<TransferKind, number>();
-  for (const file of files) sums.set(file.kind, (sums.get(file.kind) ?? 0) + file.count);
-  if (sums.size === 0) return 'nothing';
-  return Array.from(sums, ([kind, sum]) => count(sum, NOUNS[kind])).join(', ');
+  const sums = TRANSFER_KINDS.map((kind) => {
+    const sum = files.filter((file) => file.kind === kind).reduce((total, file) => total + file.count, 0);
+    return sum === 0 ? '' : count(sum, NOUNS[kind]);
+  });
+  return sums.filter((text) => text !== '').join(', ') || 'nothing';
 }
 
 const NOUNS: Readonly<Record<TransferKind, string>> = {

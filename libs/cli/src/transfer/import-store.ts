@@ -15,7 +15,13 @@ import {
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
 import { safe } from '../format/text.js';
-import { checkTransferFile, linesOf, type TransferFile, type TransferKind, type TransferManifest } from './transfer-directory.js';
+import {
+  checkTransferFile,
+  linesOf,
+  type TransferFile,
+  type TransferKind,
+  type TransferManifest,
+} from './transfer-directory.js';
 
 /** How long an import goes on trying while the store takes nothing. */
 const LONGEST_REFUSAL_MILLIS = 120_000;

@@ -147,15 +147,10 @@ export class TransferFileWriter {
     await this.#handle.writeFile(bytes);
   }
 
-  /** Undefined for a file without a line, which is not kept. */
-  async finish(): Promise<TransferFile | undefined> {
+  async finish(): Promise<TransferFile> {
     const path = join(this.#directory, this.#about.path);
     await this.#handle.sync();
     await this.#handle.close();
-    if (this.#bytes === 0) {
-      await rm(`${path}.part`);
-      return undefined;
-    }
     await rename(`${path}.part`, path);
     return { ...this.#about, count: this.#count, bytes: this.#bytes, sha256: this.#digest.digest('hex') };
   }
