@@ -97,9 +97,12 @@ function identity(item: unknown): string | undefined {
   if (!isObject(item)) return undefined;
   const context = item['context'];
   if (isObject(context)) return String(context['span_id']);
-  for (const key of ['span_id', 'trace_id', 'session_id', 'key']) {
+  for (const key of ['context.span_id', 'span_id', 'trace_id', 'session_id', 'key']) {
     if (typeof item[key] === 'string')
-      return [item[key], item['name'], item['identifier']].filter(Boolean).map(canonical).join(' ');
+      return [item[key], item['name'], item['identifier'], item['document_position']?.toString()]
+        .filter(Boolean)
+        .map(canonical)
+        .join(' ');
   }
   return undefined;
 }

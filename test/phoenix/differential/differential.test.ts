@@ -138,9 +138,9 @@ class Side {
   }
 }
 
-/** JSON as a value; of a multipart body the JSON of its parts. */
+/** JSON as a value; of a multipart body the tables of its parts. */
 function parse(mediaType: string, text: string): unknown {
-  if (mediaType === 'application/json') return JSON.parse(text);
+  if (mediaType === 'application/json' && text !== '') return JSON.parse(text);
   if (mediaType !== 'multipart/mixed') return text;
   return text
     .split(/^--.*$/m)
@@ -152,7 +152,22 @@ function parse(mediaType: string, text: string): unknown {
         .trim(),
     )
     .filter((part) => part !== '')
-    .map((part) => JSON.parse(part) as unknown);
+    .map((part) => plainTable(JSON.parse(part)));
+}
+
+interface PandasTable {
+  readonly schema: { readonly fields: readonly { readonly name: string }[] };
+  readonly data: readonly Record<string, unknown>[];
+}
+
+/** Columns by their names: the numbers before them are their places in a table, which clients cut off. */
+function plainTable({ schema, data }: PandasTable): PandasTable {
+  const plain = (name: string) => name.replace(/^\d+_/, '');
+  const fields = schema.fields.map((field) => ({ ...field, name: plain(field.name) }));
+  return {
+    schema: { ...schema, fields: fields.sort((a, b) => (a.name < b.name ? -1 : 1)) },
+    data: data.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [plain(name), value]))),
+  };
 }
 
 function count(body: unknown): number {

@@ -407,7 +407,7 @@ const QUERIES: readonly Ask[] = [
   post('/v1/spans?project_name={p}', { queries: 'x' }, 'no list'),
 ];
 
-const WRITES: readonly Ask[] = [
+const PROJECT_WRITES: readonly Ask[] = [
   post('/v1/projects', { name: '{p}-made', description: 'first' }, 'a project', { save: { made: 'data.id' } }),
   post('/v1/projects', { name: '{p}-made' }, 'a name that is taken'),
   post('/v1/projects', {}, 'no name'),
@@ -417,6 +417,9 @@ const WRITES: readonly Ask[] = [
   { method: 'DELETE', path: '/v1/projects/{made}' },
   { method: 'DELETE', path: '/v1/projects/{made}', label: 'again' },
   get('/v1/projects/{p}-made'),
+];
+
+const SPAN_WRITES: readonly Ask[] = [
   post(
     '/v1/projects/{p}/spans',
     {
@@ -636,10 +639,11 @@ export const ALL: Readonly<Record<string, readonly Ask[]>> = {
   annotations: ANNOTATED,
   sessions: SESSIONS,
   queries: QUERIES,
-  writes: WRITES,
+  projects: PROJECT_WRITES,
+  'spans written': SPAN_WRITES,
   'data sets': DATASETS,
   experiments: EXPERIMENTS,
   deletions: DELETES,
 };
-const COMPARED = ['reads'];
+const COMPARED = ['reads', 'queries', 'spans written'];
 export const GROUPS = Object.fromEntries(Object.entries(ALL).filter(([name]) => COMPARED.includes(name)));
