@@ -38,7 +38,7 @@ import { projectCondition } from './query/span-conditions.js';
 import { SqlBuilder } from './query/sql-builder.js';
 import { type RememberedAnswer, RequestMemory, requestDigest } from './request-memory.js';
 import { type Run, RunIndex } from './runs.js';
-import { Segment, spanIdentity } from './segment.js';
+import { type PreparedTable, Segment, spanIdentity } from './segment.js';
 import { type NanosRange, Snapshot } from './snapshot.js';
 import { admitSpans, rejectionMessage } from './span-admission.js';
 import type { SpanRow } from './span-table.js';
@@ -98,6 +98,8 @@ export class StoreEngine {
   readonly #projectKeys = new Map<string, ProjectKey>();
   /** Oldest first; the last one takes records. */
   readonly #segments: Segment[] = [];
+  /** The table of the segment to come. */
+  #nextTable: { readonly number: number; readonly table: Promise<PreparedTable> } | undefined;
   /** Segments up to this are in day files, as far as reads are concerned. */
   #watermark = 0;
   #nextSequence = 0n;
@@ -277,7 +279,8 @@ export class StoreEngine {
       return false;
     }
     const bytes = records.reduce((sum, record) => sum + record.body.length, 0);
-    const segment = await Segment.create(this.#hotConnection, header, () => ({ file, bytes }), Date.now());
+    const table = await Segment.prepareTable(this.#hotConnection, header.number);
+    const segment = Segment.create(table, header, () => ({ file, bytes }), Date.now());
     this.#segments.push(segment);
     for (const record of records) {
       const prepared = this.#prepare(record.meta, record.body, segment, record.sequence);
@@ -643,9 +646,19 @@ export class StoreEngine {
   }
 
   async #openSegment(number: number): Promise<void> {
+    if (this.#nextTable?.number !== number) {
+      this.#nextTable = { number, table: Segment.prepareTable(this.#hotConnection, number) };
+    }
+    let table: PreparedTable;
+    try {
+      table = await this.#nextTable.table;
+    } catch (error) {
+      this.#nextTable = undefined; // the next try makes it anew
+      throw error;
+    }
     const header = { number, firstSequence: this.#nextSequence, referenceDay: dayOfMillis(Date.now()) };
-    const segment = await Segment.create(
-      this.#hotConnection,
+    const segment = Segment.create(
+      table,
       header,
       () => {
         const log = LogSegment.create(this.#directory.wal, header, this.#activeIsSuspect ? PROBE_BYTES : 0);
@@ -654,6 +667,9 @@ export class StoreEngine {
       Date.now(),
     );
     this.#segments.push(segment);
+    const next = Segment.prepareTable(this.#hotConnection, number + 1);
+    next.catch(() => undefined); // who needs the table hears of it
+    this.#nextTable = { number: number + 1, table: next };
   }
 
   #startFlush(): void {
@@ -780,6 +796,19 @@ export class StoreEngine {
     return this.#runs.of(file, projectKey, (sql) => this.query(sql));
   }
 
+  /** All projects that have spans, in no order. */
+  async projects(): Promise<ProjectKey[]> {
+    const projects = new Map<string, ProjectKey>();
+    // The hot ones first: what is flushed meanwhile is in the day files by then.
+    const hot = [...this.#segments];
+    for (const { runs } of hot) for (const [id, project] of runs.projects) projects.set(id, project);
+    for (const file of this.#days.all()) {
+      const known = await this.#runs.projectsOf(file, (sql) => this.query(sql));
+      for (const [id, project] of known) projects.set(id, project);
+    }
+    return [...projects.values()];
+  }
+
   /** Runs `work` while no query runs: see `Database.exclusive`. */
   exclusive(work: () => Promise<void>): Promise<void> {
     return this.#database.exclusive(work);
@@ -860,6 +889,12 @@ export class StoreEngine {
     this.#settled(new Error('the store is stopping'));
     this.#wakeFlush?.();
     await this.#flushing;
+    await this.#tableThatWaits();
+  }
+
+  /** The table of the segment to come, if one could be made. */
+  async #tableThatWaits(): Promise<PreparedTable | undefined> {
+    return this.#nextTable?.table.catch(() => undefined);
   }
 
   /** Called when no request and no query runs any more. What cannot be flushed stays in the log. */
@@ -870,6 +905,7 @@ export class StoreEngine {
     this.#wakeFlush?.();
     await this.#flushing;
     for (const segment of this.#segments) segment.seal();
+    (await this.#tableThatWaits())?.appender.closeSync();
     await this.#flushConnection.run('CHECKPOINT meta');
     this.#hotConnection.closeSync();
     this.#flushConnection.closeSync();

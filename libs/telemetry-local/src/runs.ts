@@ -5,8 +5,10 @@
  * runs with the latest starts, and reads need not look at the others. Kept in memory, read from a day file when it is first asked about, told by each flush.
  * Deleting spans leaves it right: it may then say more than there is, never less.
  */
+import type { ProjectRef } from '@cogniverse/foundation/telemetry';
 import type { SqlRows } from './database.js';
 import type { DayFile } from './day-files.js';
+import { type ProjectKey, projectKey } from './project-key.js';
 
 export interface Run {
   readonly segment: number;
@@ -19,9 +21,15 @@ export interface Run {
 type Query = (sql: string) => Promise<SqlRows>;
 type RunRow = [projectKey: bigint, segment: bigint, spans: bigint, first: bigint, last: bigint];
 /** By project, then by segment. */
-type DayRuns = Map<bigint, Map<number, Run>>;
+type Runs = Map<bigint, Map<number, Run>>;
 
-function put(runs: DayRuns, projectKey: bigint, run: Run): void {
+interface DayRuns {
+  readonly runs: Runs;
+  /** By id. */
+  readonly projects: Map<string, ProjectKey>;
+}
+
+function put(runs: Runs, projectKey: bigint, run: Run): void {
   const ofProject = runs.get(projectKey);
   if (ofProject === undefined) runs.set(projectKey, new Map([[run.segment, run]]));
   else ofProject.set(run.segment, run);
@@ -31,18 +39,27 @@ async function load({ catalog }: DayFile, query: Query): Promise<DayRuns> {
   const rows = await query(
     `SELECT project_key, seg, count(*), min(start_ns), max(start_ns) FROM ${catalog}.spans GROUP BY project_key, seg`,
   );
-  const runs: DayRuns = new Map();
-  for (const [projectKey, segment, spans, first, last] of rows as RunRow[]) {
-    put(runs, projectKey, { segment: Number(segment), spans: Number(spans), first, last });
+  const runs: Runs = new Map();
+  for (const [project, segment, spans, first, last] of rows as RunRow[]) {
+    put(runs, project, { segment: Number(segment), spans: Number(spans), first, last });
   }
-  return runs;
+  const projects = new Map<string, ProjectKey>();
+  for (const [tenantId, name] of await query(`SELECT DISTINCT tenant_id, project FROM ${catalog}.spans`)) {
+    const project = projectKey({ tenantId, name } as ProjectRef);
+    projects.set(project.id, project);
+  }
+  return { runs, projects };
 }
 
 /** The runs of a segment while its rows arrive, by day and project. */
 export class GrowingRuns {
   readonly #days = new Map<number, Map<bigint, { spans: number; first: bigint; last: bigint }>>();
 
-  add(day: number, projectKey: bigint, start: bigint): void {
+  /** Projects of the rows, by id. */
+  readonly projects = new Map<string, ProjectKey>();
+
+  add(day: number, project: ProjectKey, start: bigint): void {
+    const projectKey = project.key;
     let ofDay = this.#days.get(day);
     if (ofDay === undefined) {
       ofDay = new Map();
@@ -50,6 +67,7 @@ export class GrowingRuns {
     }
     const run = ofDay.get(projectKey);
     if (run === undefined) {
+      this.projects.set(project.id, project);
       ofDay.set(projectKey, { spans: 1, first: start, last: start });
       return;
     }
@@ -73,13 +91,22 @@ export class RunIndex {
 
   /** Runs of a project in a file, those of segments that are being flushed among them. Errors: those of `query`. */
   async of(file: DayFile, projectKey: bigint, query: Query): Promise<Run[]> {
+    return [...((await this.#load(file, query)).runs.get(projectKey)?.values() ?? [])];
+  }
+
+  /** Projects that have spans in a file. Errors: those of `query`. */
+  async projectsOf(file: DayFile, query: Query): Promise<ReadonlyMap<string, ProjectKey>> {
+    return (await this.#load(file, query)).projects;
+  }
+
+  #load(file: DayFile, query: Query): Promise<DayRuns> {
     let loading = this.#days.get(file.day);
     if (loading === undefined) {
       loading = load(file, query);
       this.#days.set(file.day, loading);
       loading.catch(() => this.forget(file.day, loading));
     }
-    return [...((await loading).get(projectKey)?.values() ?? [])];
+    return loading;
   }
 
   /** A segment's rows are committed in a file. To be called before reads take the file for the place of them. */
@@ -87,9 +114,10 @@ export class RunIndex {
     const loading = this.#days.get(day);
     if (loading === undefined) return;
     // Also when the loading began before the commit, and did not see it. One that failed is forgotten.
-    const runs = await loading.catch(() => undefined);
-    if (runs === undefined) return;
-    for (const [projectKey, run] of grown.of(day)) put(runs, projectKey, { segment, ...run });
+    const loaded = await loading.catch(() => undefined);
+    if (loaded === undefined) return;
+    for (const [key, run] of grown.of(day)) put(loaded.runs, key, { segment, ...run });
+    for (const [id, project] of grown.projects) loaded.projects.set(id, project);
   }
 
   /** To be read anew when it is asked about. `only`: unless something else was read since. */

@@ -12,6 +12,13 @@ export function spanIdentity(row: SpanRow): string {
   return `${row.project.key}:${row.span.traceId}${row.span.spanId}`;
 }
 
+/** An empty hot table, ready for rows. */
+export interface PreparedTable {
+  readonly number: number;
+  readonly table: string;
+  readonly appender: DuckDBAppender;
+}
+
 /** More of one day are not looked up one by one. */
 const MAX_DOUBTS = 1000;
 
@@ -59,23 +66,21 @@ export class Segment {
     this.openedAt = openedAt;
   }
 
-  /** `createLog` runs last, so that a failure leaves no log file behind without its segment. */
-  static async create(
-    connection: DuckDBConnection,
+  /** A table for the segment of this number. Made ahead: the database may be busy when the segment is due, and requests would wait for it. */
+  static async prepareTable(connection: DuckDBConnection, number: number): Promise<PreparedTable> {
+    const name = `hot_${number}`;
+    await connection.run(`CREATE OR REPLACE TABLE memory.main.${name} (${HOT_COLUMNS})`);
+    return { number, table: `memory.main.${name}`, appender: await connection.createAppender(name, 'main', 'memory') };
+  }
+
+  /** `table` is for the number in `header`. Errors: those of `createLog`; the table can be used again. */
+  static create(
+    { table, appender }: PreparedTable,
     header: SegmentHeader,
     createLog: () => { file: string; bytes: number; segment?: LogSegment },
     openedAt: number,
-  ): Promise<Segment> {
-    const name = `hot_${header.number}`;
-    await connection.run(`CREATE OR REPLACE TABLE memory.main.${name} (${HOT_COLUMNS})`);
-    const appender = await connection.createAppender(name, 'main', 'memory');
-    try {
-      return new Segment(header, `memory.main.${name}`, appender, createLog(), openedAt);
-    } catch (error) {
-      appender.closeSync();
-      await connection.run(`DROP TABLE memory.main.${name}`);
-      throw error;
-    }
+  ): Segment {
+    return new Segment(header, table, appender, createLog(), openedAt);
   }
 
   get number(): number {
@@ -145,7 +150,7 @@ export class Segment {
     if (rows.length === 0) return;
     for (const row of rows) {
       this.hotBytes += appendSpanRow(this.#appender, row);
-      this.runs.add(row.day, row.project.key, row.span.startTimeUnixNano);
+      this.runs.add(row.day, row.project, row.span.startTimeUnixNano);
     }
     this.#appender.flushSync();
     this.#spans += rows.length;

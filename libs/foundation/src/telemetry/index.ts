@@ -163,6 +163,7 @@ export {
   type Page,
   PROVIDER_INPUTS,
   type ProjectCalls,
+  type ProjectIdentity,
   type ProjectRecord,
   type ProjectRef,
   type ProjectStatistics,

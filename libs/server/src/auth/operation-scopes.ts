@@ -22,6 +22,7 @@ export const OPERATION_SCOPES: { readonly [Name in StoreCallName]: ScopeOf<Telem
   listTenants: (tenants, own) => tenants.filter(({ tenantId }) => tenantId === own),
   listProjects: 'tenant',
   getProjectById: (project, own) => (project?.tenantId === own ? project : undefined),
+  findProjects: 'tenant',
   querySpans: 'project',
   queryTraces: 'project',
   getStatistics: 'tenant',

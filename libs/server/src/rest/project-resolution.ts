@@ -5,8 +5,8 @@
  */
 import {
   InvalidQueryError,
+  type ProjectIdentity,
   ProjectNotFoundError,
-  type ProjectRecord,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyRequest } from 'fastify';
@@ -42,11 +42,11 @@ export async function resolveProject(
   request: FastifyRequest,
   query: QueryParameters,
   identifier: string = (request.params as { project: string }).project,
-): Promise<ProjectRecord> {
+): Promise<ProjectIdentity> {
   const tenantId = chosenTenant(request, query);
-  const byId = await store.getProjectById({ id: readOpaqueId('Project', identifier) ?? identifier });
-  if (byId !== undefined && (tenantId === undefined || byId.tenantId === tenantId)) return byId;
-  const named = byId === undefined ? await store.listProjects({ name: identifier, tenantId }) : [];
+  const opaque = readOpaqueId('Project', identifier);
+  let named = opaque === undefined ? [] : await store.findProjects({ idOrName: opaque, tenantId });
+  if (named.length === 0) named = await store.findProjects({ idOrName: identifier, tenantId });
   if (named.length === 1) return named[0]!;
   const shown = identifier.length > 200 ? `${identifier.slice(0, 200)}...` : identifier;
   if (named.length === 0)

@@ -38,7 +38,11 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
   });
   app.get('/v1/projects/:project', async (request) => {
     const query = new QueryParameters(request, [TENANT_PARAMETER]);
-    return { data: phoenixProject(await resolveProject(store, request, query)) };
+    const found = await resolveProject(store, request, query);
+    const project = await store.getProjectById({ id: found.id });
+    // Its last span may have gone in between.
+    const empty = { ...found, spanCount: 0, traceCount: 0, firstSpanUnixNano: undefined, lastSpanUnixNano: undefined };
+    return { data: phoenixProject(project ?? { ...empty, description: '' }) };
   });
 }
 

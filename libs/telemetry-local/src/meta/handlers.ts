@@ -35,6 +35,7 @@ export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
       getMetrics: (query) => getMetrics(engine, query),
       listProjects: (query) => projects.list(query),
       getProjectById: ({ id }) => projects.byId(id),
+      findProjects: (query) => projects.find(query),
       createProject: (request) => projects.create(request),
       updateProject: (request) => projects.update(request),
       addAnnotations: ({ project, annotations: list }) => annotations.add(project, list),

@@ -4,6 +4,7 @@
  */
 import {
   ProjectExistsError,
+  type ProjectIdentity,
   ProjectNotFoundError,
   type ProjectRecord,
   type ProjectRef,
@@ -98,6 +99,21 @@ export class Projects {
       records.set(record.id, { ...(records.get(record.id) ?? record), description: record.description });
     }
     return [...records.values()].sort((a, b) => compare(a.tenantId ?? '', b.tenantId ?? '') || compare(a.name, b.name));
+  }
+
+  /** In memory, but for the projects that were created. */
+  async find({ idOrName, tenantId }: Parameters<StoreCalls['findProjects']>[0]): Promise<ProjectIdentity[]> {
+    const [withSpans, created] = await Promise.all([
+      this.#engine.projects(),
+      this.#described('id = $text OR project = $text', { text: idOrName }),
+    ]);
+    const all = new Map(
+      [...created, ...withSpans].map(({ id, name, tenantId: tenant }) => [id, { id, tenantId: tenant, name }]),
+    );
+    const byId = all.get(idOrName);
+    return (byId === undefined ? [...all.values()].filter(({ name }) => name === idOrName) : [byId])
+      .filter((project) => tenantId === undefined || project.tenantId === tenantId)
+      .sort((a, b) => compare(a.tenantId ?? '', b.tenantId ?? ''));
   }
 
   async byId(id: string): Promise<ProjectRecord | undefined> {

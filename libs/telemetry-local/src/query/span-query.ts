@@ -7,15 +7,14 @@
 import type { Page, StoredSpan, StoreSpanQuery } from '@cogniverse/foundation/telemetry';
 import type { DuckDBValue } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
-import type { DayFile } from '../day-files.js';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
-import type { Run } from '../runs.js';
-import type { NanosRange, Snapshot, SourceOptions } from '../snapshot.js';
+import type { SourceOptions } from '../snapshot.js';
 import { RESTORE_SELECT, RESTORE_SEQUENCE, RESTORE_START, SpanRestorer } from '../span-table.js';
 import { spanConditionOf } from './conditions/query-condition.js';
 import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject } from './query-input.js';
+import { runsInOrder, steps } from './run-steps.js';
 import { filterConditions, projectCondition } from './span-conditions.js';
 import { SqlBuilder } from './sql-builder.js';
 
@@ -33,10 +32,6 @@ const FIELDS = [
 const SORTS = ['start_time', 'sequence'] as const;
 const ORDERS = ['desc', 'asc'] as const;
 const WHOLE_NUMBER = /^\d{1,19}$/;
-/** Spans and runs of the project that the first step looks at, and how many times more each further one. */
-const FIRST_SPANS = 16_384;
-const FIRST_RUNS = 4;
-const STEP_GROWTH = 4;
 /** With one of these few spans are found, wherever they are: one step for all. */
 const SELECTIVE = ['traceId', 'spanId', 'parentId', 'sessionId'] as const;
 
@@ -45,65 +40,6 @@ function afterCursor(cursor: Cursor): string {
   const beyond = cursor.order === 'desc' ? '<' : '>';
   if (cursor.sort === 'sequence') return `seq ${beyond} ${cursor.id}`;
   return `start_ns ${beyond}= ${cursor.value} AND (start_ns ${beyond} ${cursor.value} OR seq ${beyond} ${cursor.id})`;
-}
-
-interface Step {
-  readonly sources: string[];
-  /** Whether a row that starts at this time can no longer be preceded by a row of a later step. */
-  readonly isFinal: (start: bigint) => boolean;
-}
-
-/** Runs of the project that may hold spans of the range, those first whose spans come first. */
-async function runsInOrder(
-  engine: StoreEngine,
-  snapshot: Snapshot,
-  key: bigint,
-  { start, end }: NanosRange,
-  order: string,
-): Promise<{ file: DayFile; run: Run }[]> {
-  const runs: { file: DayFile; run: Run }[] = [];
-  for (const file of snapshot.daysIn({ start, end })) {
-    for (const run of await engine.runsOf(file, key)) {
-      const isThere = run.segment <= snapshot.watermark;
-      if (isThere && (end === undefined || run.first < end) && (start === undefined || run.last >= start))
-        runs.push({ file, run });
-    }
-  }
-  return runs.sort(({ run: a }, { run: b }) =>
-    order === 'desc'
-      ? Number(b.last > a.last) - Number(b.last < a.last)
-      : Number(a.first > b.first) - Number(a.first < b.first),
-  );
-}
-
-/** The hot tables and the first runs, then ever more runs at a time. */
-function* steps(
-  snapshot: Snapshot,
-  options: SourceOptions,
-  runs: { file: DayFile; run: Run }[],
-  order: string,
-): Generator<Step> {
-  const hot = snapshot.hot.map((table) => snapshot.hotSource(table, options));
-  for (let from = 0, growth = 1; from === 0 || from < runs.length; growth *= STEP_GROWTH) {
-    const most = Math.min(runs.length, from + FIRST_RUNS * growth);
-    let to = from;
-    for (let sum = 0; to < most && sum < FIRST_SPANS * growth; to++) sum += runs[to]!.run.spans;
-    const ofFile = new Map<DayFile, number[]>();
-    for (const { file, run } of runs.slice(from, to)) {
-      const segments = ofFile.get(file);
-      if (segments === undefined) ofFile.set(file, [run.segment]);
-      else segments.push(run.segment);
-    }
-    const next = runs[to]?.run;
-    yield {
-      sources: [
-        ...(from === 0 ? hot : []),
-        ...Array.from(ofFile, ([file, segments]) => snapshot.daySource(file, options, segments)),
-      ],
-      isFinal: (start) => next === undefined || (order === 'desc' ? start > next.last : start < next.first),
-    };
-    from = Math.max(to, 1);
-  }
 }
 
 function compareRows(a: DuckDBValue[], b: DuckDBValue[], sort: string, order: string): number {

@@ -4,12 +4,15 @@
  * A trace is found if any of its spans starts in the range (and, when asked for, belongs to the session); what is said of it is of all its spans.
  */
 import type { Page, StoreTraceQuery, TraceRecord } from '@cogniverse/foundation/telemetry';
+import type { SqlRows } from '../database.js';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
+import type { SourceOptions } from '../snapshot.js';
 import { traceConditionOf } from './conditions/query-condition.js';
 import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { TRACE_LATENCY_NANOS } from './project-query.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject, textList } from './query-input.js';
+import { runsInOrder, steps } from './run-steps.js';
 import { projectCondition } from './span-conditions.js';
 import { SqlBuilder } from './sql-builder.js';
 
@@ -44,6 +47,9 @@ type TraceRow = [
   sortKey: bigint,
 ];
 
+/** Place of `sort_key` in a row. */
+const SORT_KEY = 11;
+
 function afterCursor(cursor: Cursor): string {
   const beyond = cursor.order === 'desc' ? '<' : '>';
   return `(sort_key ${beyond} ${cursor.value} OR (sort_key = ${cursor.value} AND id ${beyond} '${cursor.id}'))`;
@@ -63,20 +69,21 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
   const sessions = query.sessionId === undefined ? undefined : textList(query.sessionId, 'sessionId');
   const { condition } = query;
   const digest = queryDigest({ key, ...range, sessions, condition });
-  const after =
+  const cursor =
     query.cursor === undefined
-      ? 'true'
-      : afterCursor(decodeCursor(query.cursor, { query: digest, sort, order, value: KEYS[sort], id: TRACE_ID }));
+      ? undefined
+      : decodeCursor(query.cursor, { query: digest, sort, order, value: KEYS[sort], id: TRACE_ID });
+  const after = cursor === undefined ? 'true' : afterCursor(cursor);
   const restricted = sessions !== undefined || range.start !== undefined || range.end !== undefined;
 
   return engine.withSnapshot(async (snapshot) => {
     const fulfils = condition === undefined ? 'true' : traceConditionOf(snapshot, projectKey(ref), condition, sql);
     const inSession = sessions === undefined ? 'true' : sql.anyOf('session_id', sessions);
-    const found = restricted
-      ? `SEMI JOIN (SELECT DISTINCT trace_id FROM (${snapshot.source({ projectKey: key, range })}) WHERE ${project} AND ${inSession}) USING (trace_id)`
-      : '';
-    const rows = await engine.query(
-      `SELECT * FROM (
+    const inFound = (sources: readonly string[]) =>
+      `SEMI JOIN (SELECT trace_id FROM (${sources.join(' UNION ALL BY NAME ')}) WHERE ${project} AND ${inSession}) USING (trace_id)`;
+    const pageOf = (found: string) =>
+      engine.query(
+        `SELECT * FROM (
          SELECT lower(hex(trace_id)) AS id, min(start_ns) AS first_ns, max(end_ns) AS last_ns, ${TRACE_LATENCY_NANOS} / 1e6 AS latency,
            count(*), count(*) FILTER (WHERE status = 2),
            arg_min(name, (start_ns, seq)) FILTER (WHERE parent_id IS NULL),
@@ -87,8 +94,25 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
          FROM (SELECT * FROM (${snapshot.source({ projectKey: key })}) WHERE ${project} AND ${fulfils}) ${found}
          GROUP BY trace_id)
        WHERE ${after} ORDER BY sort_key ${order}, id ${order} LIMIT ${limit + 1}`,
-      sql.parameters,
-    );
+        sql.parameters,
+      );
+    const options: SourceOptions = { projectKey: key, range };
+    let rows: SqlRows = [];
+    // What is not read yet bounds the start of a trace from above whatever the traces are found by; from below only if any span finds its trace.
+    if (sort === 'start_time' && (order === 'desc' || !restricted)) {
+      const reached = cursor === undefined ? undefined : BigInt(cursor.value);
+      // A trace that starts before the cursor's has its first span there, so it is found by it or by a span that comes before it.
+      const left = order === 'desc' && reached !== undefined && !restricted ? { ...range, end: reached + 1n } : range;
+      const sources: string[] = [];
+      for (const step of steps(snapshot, options, await runsInOrder(engine, snapshot, key, left, order), order)) {
+        sources.push(...step.sources);
+        if (sources.length === 0) continue;
+        rows = await pageOf(inFound(sources));
+        if (rows.length > limit && step.isFinal(rows[limit]![SORT_KEY] as bigint)) break;
+      }
+    } else {
+      rows = await pageOf(restricted ? inFound(snapshot.sources(options)) : '');
+    }
     const page = (rows as TraceRow[]).slice(0, limit);
     const last = page.at(-1);
     return {

@@ -1,6 +1,6 @@
 /** Pages that are read from some runs of a project only are those of all its spans. */
 import type { OtlpSpan } from '@cogniverse/foundation/otlp';
-import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
+import type { StoreTraceQuery, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ACME, allPages, NOON, openStore, request, span } from './store-fixture.js';
@@ -61,6 +61,29 @@ it('gives the same pages as a plain sort, whatever times the spans of a segment 
             });
             await store.ingest(request(list));
           }
+          const byStart = (order: 'asc' | 'desc', isFound: (item: OtlpSpan) => boolean) => {
+            const starts = new Map<string, bigint>();
+            for (const { traceId, startTimeUnixNano: start } of all) {
+              const known = starts.get(traceId);
+              if (known === undefined || start < known) starts.set(traceId, start);
+            }
+            const found = new Set(all.filter(isFound).map(({ traceId }) => traceId));
+            const sorted = [...starts]
+              .filter(([traceId]) => found.has(traceId))
+              .sort(([a, from], [b, to]) => (from < to || (from === to && a < b) ? -1 : 1))
+              .map(([traceId]) => traceId);
+            return order === 'asc' ? sorted : sorted.reverse();
+          };
+          const traces = async (query: Omit<StoreTraceQuery, 'project'>) => {
+            const ids: string[] = [];
+            let cursor: string | undefined;
+            do {
+              const page = await store.queryTraces({ project: ACME, limit, ...query, cursor });
+              ids.push(...page.items.map(({ traceId }) => traceId));
+              cursor = page.nextCursor;
+            } while (cursor !== undefined);
+            return ids;
+          };
           for (const settle of [0, requests.length]) {
             await flushed(store, settle);
             for (const order of ORDERS) {
@@ -69,6 +92,11 @@ it('gives the same pages as a plain sort, whatever times the spans of a segment 
               const sevenths = await allPages(store, { project: ACME, order, limit, filters: { name: 'seventh' } });
               expect(sevenths.map((item) => item.span.spanId)).toEqual(
                 ordered(all, order).filter((id) => (Number.parseInt(id, 16) - 1) % 7 === 0),
+              );
+              expect(await traces({ order })).toEqual(byStart(order, () => true));
+              const [startTime, endTime] = [NOON, NOON + 3n * HOUR];
+              expect(await traces({ order, startTime, endTime })).toEqual(
+                byStart(order, ({ startTimeUnixNano: start }) => start >= startTime && start < endTime),
               );
               const inRange = await allPages(store, {
                 project: ACME,

@@ -69,6 +69,7 @@ export type { IngestRequest, IngestResult, StoreFigures, StoreHealth, TenantInge
 export type { ProjectCalls } from './store/project-calls.js';
 export type { SessionCalls, StoreSessionQuery } from './store/session-calls.js';
 export type {
+  ProjectIdentity,
   ProjectStatistics,
   SpanCalls,
   StoreMetricQuery,

@@ -34,6 +34,13 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     description: '`data` is null where there is none.',
     example: { id: '39bbbbc6f1b7e9a2e35ee188af48d2a3' },
   },
+  findProjects: {
+    tag: 'spans',
+    summary: 'Finds projects by id or name.',
+    description:
+      'The one with this id, else those with this name, which several tenants may hold. Without counts, which take longer.',
+    example: { id_or_name: 'search' },
+  },
   getStatistics: {
     tag: 'spans',
     summary: 'Counts, error rate and latency percentiles of each project.',

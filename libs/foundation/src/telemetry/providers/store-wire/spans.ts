@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { MetricQuery, ModelPrice } from '../analytics-store.js';
 import type { MetricPoint, ProjectRecord, ProjectRef, TenantSummary, TraceRecord } from '../records.js';
 import type {
+  ProjectIdentity,
   ProjectStatistics,
   SpanCalls,
   StoreMetricQuery,
@@ -55,6 +56,8 @@ export const projectRecord = answer<ProjectRecord>({
   lastSpanUnixNano: absent(int64),
   description: text,
 });
+
+const projectIdentity = answer<ProjectIdentity>({ id: text, tenantId, name: text });
 
 const projectStatistics = answer<ProjectStatistics>({
   project: answer<ProjectRef>({ tenantId, name: text }),
@@ -183,6 +186,11 @@ export const SPAN_OPERATIONS = {
     dataOf(z.array(projectRecord)),
   ),
   getProjectById: reading('GET projects/by-id', request<{ id: string }>({ id: text }), dataOf(absent(projectRecord))),
+  findProjects: reading(
+    'GET projects/find',
+    ofTenant<Parameters<SpanCalls['findProjects']>[0]>({ tenantId: tenantParameter.optional(), idOrName: text }),
+    dataOf(z.array(projectIdentity)),
+  ),
   getStatistics: reading(
     'GET statistics',
     ofTenant<Parameters<SpanCalls['getStatistics']>[0]>({

@@ -28,11 +28,17 @@ export interface ProjectStatistics {
   readonly latencyMeanMillis: number | null;
 }
 
+export interface ProjectIdentity extends ProjectRef {
+  readonly id: string;
+}
+
 export interface SpanCalls {
   listTenants(request?: object): Promise<TenantSummary[]>;
   /** By tenant and name; all when nothing is given. */
   listProjects(request?: { tenantId?: string | null | undefined; name?: string | undefined }): Promise<ProjectRecord[]>;
   getProjectById(request: { id: string }): Promise<ProjectRecord | undefined>;
+  /** The project with this id, else those with this name, else none; without counts, so that it costs nothing however many spans there are. */
+  findProjects(request: { idOrName: string; tenantId?: string | null | undefined }): Promise<ProjectIdentity[]>;
 
   /** At most 1000 a page. */
   querySpans(query: StoreSpanQuery): Promise<Page<StoredSpan>>;
