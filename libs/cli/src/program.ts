@@ -2,6 +2,7 @@
 import { TelemetryError } from '@cogniverse/foundation/telemetry';
 import { Command, CommanderError } from 'commander';
 import { BadNews, CliError, UsageError } from './cli-error.js';
+import { backupCommand } from './commands/backup.js';
 import { deleteTenantCommand } from './commands/delete-tenant.js';
 import { doctorCommand } from './commands/doctor.js';
 import { exportCommand } from './commands/export.js';
@@ -9,6 +10,7 @@ import { importCommand } from './commands/import.js';
 import { importPhoenixCommand } from './commands/import-phoenix.js';
 import { keysCommand } from './commands/keys.js';
 import { projectsCommand } from './commands/projects.js';
+import { restoreCommand } from './commands/restore.js';
 import { serveCommand } from './commands/serve.js';
 import { spansCommand } from './commands/spans.js';
 import { statsCommand } from './commands/stats.js';
@@ -42,6 +44,8 @@ export function createProgram(terminal: Terminal): Command {
     exportCommand,
     importCommand,
     importPhoenixCommand,
+    backupCommand,
+    restoreCommand,
     deleteTenantCommand,
     doctorCommand,
   ]) {
