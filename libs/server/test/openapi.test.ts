@@ -4,6 +4,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApiDocument } from '../dist/rest/cogniverse/openapi.js';
+import { OPERATION_TEXTS } from '../dist/rest/cogniverse/operation-texts.js';
 import { type JsonBody, newId, send, startTestServer, type TestServer } from './running-server.js';
 
 const document: JsonBody = openApiDocument('0.1.0');
@@ -88,6 +89,10 @@ describe('the OpenAPI document', () => {
     expect(OPERATIONS.map(({ operationId, method, path }) => [operationId, method, path]).sort()).toEqual(
       routes.sort(),
     );
+  });
+
+  it('says of every operation what it is for, and of no other', () => {
+    expect(Object.keys(OPERATION_TEXTS).sort()).toEqual(Object.keys(STORE_OPERATIONS).sort());
   });
 
   it('gives examples that its own schemas take', () => {
