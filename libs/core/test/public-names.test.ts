@@ -81,6 +81,7 @@ const modules = {
     'StoreOpenError',
     'TenantDeletedError',
     'TraceNotFoundError',
+    'attributePlaces',
     'checkInput',
     'checkTimeRange',
     'conditionParts',

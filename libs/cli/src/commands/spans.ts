@@ -21,6 +21,7 @@ import { findProjects, withStore } from '../store-access.js';
 
 export interface SpanFilterOptions {
   readonly filter?: AttributeFilter[];
+  readonly where?: string;
   readonly name?: string;
   readonly status?: SpanStatusCode;
   readonly session?: string;
@@ -46,6 +47,10 @@ export function addSpanFilterOptions(command: Command): Command {
       '--filter <condition>',
       'attribute condition, for example top_k>5; may be given several times, all must hold',
       parseFilter,
+    )
+    .option(
+      '--where <condition>',
+      "condition in Phoenix's language, for example \"span_kind == 'LLM' and latency_ms > 500\"",
     )
     .option('--name <name>', 'only spans of this name')
     .option('--status <code>', 'only spans of this status: UNSET, OK or ERROR', parseStatus)
@@ -100,11 +105,12 @@ export function spansCommand(terminal: Terminal): Command {
     command,
     'cogniverse spans --tenant acme --since 1h --status ERROR',
     "cogniverse spans --filter strategy=bm25 --filter 'top_k>=10' --json",
+    "cogniverse spans --where \"'refund' in input.value and annotations['quality'].score < 0.5\"",
   );
   return command.action((options: SpansOptions) =>
     withStore(options, async (store) => {
       const projects = await findProjects(store, options);
-      const conditions = { startTime: options.since, filters: spanFilters(options) };
+      const conditions = { startTime: options.since, filters: spanFilters(options), condition: options.where };
       const rows: string[][] = [];
       for await (const span of newestSpans(store, projects, conditions, options.limit)) {
         if (options.json) terminal.line(jsonLine(span));

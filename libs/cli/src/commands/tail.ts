@@ -44,6 +44,7 @@ async function arrivedSince(
     const page = await store.querySpans({
       project: { tenantId: project.tenantId, name: project.name },
       filters: spanFilters(filters),
+      condition: filters.where,
       sort: 'sequence',
       order: 'desc',
       limit: Math.min(PAGE, limit - arrived.length),

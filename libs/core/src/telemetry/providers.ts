@@ -12,6 +12,7 @@ export {
   type AttributeFilterOperator,
   type AttributePlace,
   type AttributeValue,
+  attributePlaces,
   BackendUnavailableError,
   type Condition,
   type ConditionAnnotation,

@@ -2,6 +2,7 @@
 
 export {
   type AttributePlace,
+  attributePlaces,
   type Condition,
   type ConditionAnnotation,
   type ConditionComparison,

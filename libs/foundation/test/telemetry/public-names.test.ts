@@ -49,6 +49,7 @@ it('has these public names', () => {
     'TraceNotFoundError',
     'addEmbeddingDetailsToSpan',
     'addSearchResultsToSpan',
+    'attributePlaces',
     'backendSearchSpan',
     'checkInput',
     'checkTimeRange',

@@ -16,7 +16,7 @@ import {
   STORE_OPERATIONS,
   type StoreMetricQuery,
 } from '@cogniverse/foundation/telemetry';
-import type { DuckDBListValue } from '@duckdb/node-api';
+import { type DuckDBListValue, listValue } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
 import { attributeNumberSql, attributeTextSql } from '../query/attribute-condition.js';
 import { TRACE_LATENCY_NANOS } from '../query/project-query.js';
@@ -133,12 +133,15 @@ function bucketNanos(bucketSeconds: number | undefined): bigint | undefined {
 function pricedSql(source: string, prices: Readonly<Record<string, ModelPrice>>, sql: SqlBuilder): string {
   // As the names of models are stored. Two that are then the same must not give a span twice: the later one holds.
   const rows = new Map(Object.entries(prices).map(([model, price]) => [wellFormed(model), price]));
-  const values = Array.from(
-    rows,
-    ([model, { promptPerMillionTokens, completionPerMillionTokens }]) =>
-      `(${sql.bind(model)}::VARCHAR, ${sql.bind(promptPerMillionTokens)}::DOUBLE, ${sql.bind(completionPerMillionTokens)}::DOUBLE)`,
-  );
-  return `SELECT * FROM (${source}) LEFT JOIN (VALUES ${values.join(', ')}) AS prices(priced_model, prompt_price, completion_price) ON model = priced_model`;
+  // One list a column: binding a value costs more than joining a row. As text, which holds a double exactly: the type of a list is guessed from its first value.
+  const list = (items: readonly (string | number)[]) => sql.bind(listValue(items.map(String)));
+  const priced = [...rows.values()];
+  const columns = [
+    `unnest(${list([...rows.keys()])}::VARCHAR[]) AS priced_model`,
+    `unnest(${list(priced.map((price) => price.promptPerMillionTokens))}::DOUBLE[]) AS prompt_price`,
+    `unnest(${list(priced.map((price) => price.completionPerMillionTokens))}::DOUBLE[]) AS completion_price`,
+  ];
+  return `SELECT * FROM (${source}) LEFT JOIN (SELECT ${columns.join(', ')}) ON model = priced_model`;
 }
 
 interface Row {

@@ -4,9 +4,9 @@
  * Numbers are compared by value, whatever the type they were recorded with: a 64-bit integer with a double exactly, without rounding one
  * to the other. Strings are compared by their UTF-8 bytes. `ne` finds spans that have the attribute, with another value.
  */
-import { type AttributeFilter, InvalidQueryError } from '@cogniverse/foundation/telemetry';
-import { attributeText } from '../attribute-text.js';
-import { TEXT_COLUMNS } from '../span-table.js';
+import { type AttributeFilter, attributePlaces, InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import { attributeText as typedText } from '../attribute-text.js';
+import { attributeText, placeText } from './conditions/attribute-reading.js';
 import { oneOf, requireText, shown } from './query-input.js';
 import type { SqlBuilder } from './sql-builder.js';
 
@@ -17,13 +17,14 @@ const INT64_MAX = 2n ** 63n - 1n;
 type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte';
 const SQL_COMPARISON: Readonly<Record<Comparison, string>> = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' };
 
-/** SQL for the typed text of an attribute (`attribute-text.ts`); NULL where the span lacks it. */
+/** SQL for the typed text of an attribute (`attribute-text.ts`), also from inside a map; NULL where the span lacks it. */
 export function attributeTextSql(key: string, sql: SqlBuilder): string {
-  // A JSON pointer: any key can be written in it.
-  const pointer = sql.bind(`/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-  const text = `json_extract_string(attributes, ${pointer})`;
-  const column = TEXT_COLUMNS[key];
-  return column === undefined ? text : `coalesce('s' || ${column}, ${text})`;
+  const [own, ...inner] = attributePlaces(key.split('.'));
+  const text = attributeText(own!.key, '', sql);
+  const maps = inner
+    .filter(({ key: outer }) => outer !== '')
+    .map((place) => placeText({ ...place, json: false }, '', sql));
+  return maps.length === 0 ? text : `coalesce(${[text, ...maps].join(', ')})`;
 }
 
 /** SQL for the value of a numeric attribute as DOUBLE; NULL for any other. */
@@ -80,13 +81,13 @@ function comparisonSql(
   sql: SqlBuilder,
 ): string {
   if (typeof value === 'string') {
-    if (comparison === 'eq') return `${text} = ${sql.bind(attributeText(value))}`;
+    if (comparison === 'eq') return `${text} = ${sql.bind(typedText(value))}`;
     return `(${text}[1] = 's' AND substr(${text}, 2) ${SQL_COMPARISON[comparison]} ${sql.bind(value)})`;
   }
   if (typeof value === 'boolean') {
     if (comparison !== 'eq')
       throw new InvalidQueryError(`A filter compares ${shown(value)} with "${comparison}"; a boolean has no order.`);
-    return `${text} = ${sql.bind(attributeText(value))}`;
+    return `${text} = ${sql.bind(typedText(value))}`;
   }
   const int = `TRY_CAST(substr(${text}, 2) AS BIGINT)`;
   const double = `TRY_CAST(substr(${text}, 2) AS DOUBLE)`;

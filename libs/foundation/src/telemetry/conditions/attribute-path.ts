@@ -21,7 +21,7 @@ export interface AttributePlace {
 }
 
 /** The places of a path, in the order in which they are looked at. */
-export function placesOf(path: readonly string[]): AttributePlace[] {
+export function attributePlaces(path: readonly string[]): AttributePlace[] {
   const places: AttributePlace[] = [];
   for (let parts = path.length; parts > 0 && path.length - parts <= MAX_INNER_PARTS; parts -= 1) {
     const key = path.slice(0, parts).join('.');

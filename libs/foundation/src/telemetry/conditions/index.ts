@@ -1,5 +1,5 @@
 /** Conditions in Phoenix's language: read, and evaluated on records. */
-export type { AttributePlace } from './attribute-path.js';
+export { type AttributePlace, attributePlaces } from './attribute-path.js';
 export {
   type Condition,
   type ConditionComparison,

@@ -6,7 +6,7 @@
  */
 import { InvalidQueryError } from '../errors.js';
 import { parseTime } from '../providers/time.js';
-import { type AttributePlace, NUMBER_TEXT, placesOf } from './attribute-path.js';
+import { type AttributePlace, attributePlaces, NUMBER_TEXT } from './attribute-path.js';
 import type {
   Condition,
   ConditionComparison,
@@ -272,7 +272,7 @@ class Resolver {
   #attribute(syntax: Syntax, keys: readonly string[]): Value {
     const path = keys.flatMap((key) => key.split('.'));
     if (path.length > 64) throw this.#error(syntax, 'a path has at most 64 parts');
-    const places = placesOf(path);
+    const places = attributePlaces(path);
     if (NUMBER_ATTRIBUTES.has(path.join('.'))) return { kind: 'attribute', type: 'number', places };
     return { kind: 'untyped', type: 'attribute', places };
   }
