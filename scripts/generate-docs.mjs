@@ -1,7 +1,7 @@
 /**
  * Writes what is generated in `docs/` between its markers: options from their schemas, help from the command line; and `docs/openapi.json`.
  *
- * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`, `server limits`, `log events`,
+ * `--check`: changes nothing, exits 1 if something is out of date. Names of parts: `configuration`, `store options`, `store metrics`, `server metrics`, `server limits`, `log events`,
  * `provider capabilities`, `help`, `help <command>`.
  */
 import { execFileSync } from 'node:child_process';
@@ -16,6 +16,7 @@ import {
 import { CAPABILITIES } from '../libs/foundation/dist/telemetry/testing/provider-contract/capabilities.js';
 import { openApiDocument } from '../libs/server/dist/rest/cogniverse/openapi.js';
 import { LOG_EVENTS } from '../libs/server/dist/server-log.js';
+import { SERVER_METRICS } from '../libs/server/dist/server-metrics.js';
 import { limitsSchema } from '../libs/server/dist/server-options.js';
 import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../libs/server/dist/store-figures.js';
 import { ownVersion } from '../libs/server/dist/version.js';
@@ -37,6 +38,20 @@ function helpOf(command) {
 function storeOptions() {
   // The directory has an option of its own on the command line, and is refused here.
   return optionTable(localStoreSchema.omit({ dataDir: true }), ['option', 'type', 'default', 'unit', 'meaning'])
+    .concat('')
+    .join('\n');
+}
+
+function serverMetrics() {
+  const rows = Object.entries(SERVER_METRICS).map(([name, { type, unit, labels, meaning, action }]) => [
+    `\`${name}\``,
+    type,
+    unit,
+    labels.map((label) => `\`${label}\``).join(', '),
+    meaning,
+    action,
+  ]);
+  return alignedTable([['metric', 'type', 'unit', 'labels', 'meaning', 'what to do'], ...rows])
     .concat('')
     .join('\n');
 }
@@ -80,6 +95,7 @@ function generate(part) {
   if (what === 'help') return helpOf(rest);
   if (part === 'configuration') return configurationTable();
   if (part === 'store options') return storeOptions();
+  if (part === 'server metrics') return serverMetrics();
   if (part === 'server limits') return serverLimits();
   if (part === 'log events') return logEvents();
   if (part === 'store metrics') return storeMetrics();

@@ -6,9 +6,160 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { IngestGate } from './receivers/ingest-gate.js';
-import type { ServerLedger, TenantCounts } from './server-ledger.js';
+import type { ServerLedger } from './server-ledger.js';
 import type { ServerLogger } from './server-log.js';
 import { describeStoreFigure } from './store-figures.js';
+
+export interface MetricDescription {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly unit: string;
+  readonly labels: readonly string[];
+  /** Plain text; the help on `/metrics` and the documentation's table. */
+  readonly meaning: string;
+  /** What to do about it, or when it tells of trouble. */
+  readonly action: string;
+}
+
+/** Every metric of the server itself; those of its store are in `store-figures.ts`. */
+export const SERVER_METRICS = {
+  cogniverse_server_spans_received_total: {
+    type: 'counter',
+    unit: 'spans',
+    labels: ['tenant'],
+    meaning: 'Spans received; equals acknowledged and rejected together.',
+    action: 'No increase: nothing arrives; look at the exporters.',
+  },
+  cogniverse_server_spans_acknowledged_total: {
+    type: 'counter',
+    unit: 'spans',
+    labels: ['tenant'],
+    meaning: 'Spans stored and acknowledged.',
+    action: '',
+  },
+  cogniverse_server_spans_rejected_total: {
+    type: 'counter',
+    unit: 'spans',
+    labels: ['tenant'],
+    meaning: 'Spans refused in a partial success.',
+    action: "The exporters' logs name the reason; often a key of another tenant.",
+  },
+  cogniverse_server_spans_duplicate_total: {
+    type: 'counter',
+    unit: 'spans',
+    labels: ['tenant'],
+    meaning: 'Acknowledged spans that were known to be held already: same request, or still in memory.',
+    action: 'Many: exporters do not get their answers in time; raise their timeout.',
+  },
+  cogniverse_server_ingest_requests_total: {
+    type: 'counter',
+    unit: 'requests',
+    labels: ['outcome'],
+    meaning: 'Ingest requests by outcome: stored, invalid, overloaded, unavailable.',
+    action: 'overloaded or unavailable grow: see the figures of the store, and the limits.',
+  },
+  cogniverse_server_ingest_bytes_in_flight: {
+    type: 'gauge',
+    unit: 'bytes',
+    labels: [],
+    meaning: 'Bytes of requests held.',
+    action: 'Near limits.maxBytesInFlight: requests are refused; raise it, or send smaller batches.',
+  },
+  cogniverse_server_ingest_requests_in_flight: {
+    type: 'gauge',
+    unit: 'requests',
+    labels: [],
+    meaning: 'Requests being read or stored.',
+    action: '',
+  },
+  cogniverse_server_requests_total: {
+    type: 'counter',
+    unit: 'requests',
+    labels: ['listener', 'route', 'status'],
+    meaning: 'Requests by listener, route and HTTP status or gRPC code.',
+    action: 'Status 500: the log has each as internal_error.',
+  },
+  cogniverse_server_request_duration_seconds: {
+    type: 'histogram',
+    unit: 's',
+    labels: ['listener', 'route'],
+    meaning: 'Time from the first byte of a request to the end of its answer.',
+    action: '',
+  },
+  cogniverse_server_access_refused_total: {
+    type: 'counter',
+    unit: 'requests',
+    labels: ['reason'],
+    meaning:
+      'Requests that were not let in: missing, malformed, unknown, expired, revoked, not_allowed, file_unusable.',
+    action:
+      'unknown grows: somebody tries keys. expired: make a new one. file_unusable: mend the file of keys at once.',
+  },
+  cogniverse_server_connection_errors_total: {
+    type: 'counter',
+    unit: 'connections',
+    labels: ['listener'],
+    meaning: 'Connections and streams that broke off or broke the rules of the protocol.',
+    action: '',
+  },
+  cogniverse_server_internal_errors_total: {
+    type: 'counter',
+    unit: 'errors',
+    labels: [],
+    meaning: "Errors of the server's own or of its store.",
+    action: 'Any increase: look into the log.',
+  },
+  cogniverse_store_ready: {
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    meaning: '1 while the store takes writes.',
+    action: '0: /readyz says why.',
+  },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    unit: 's',
+    labels: [],
+    meaning: 'CPU time of the process.',
+    action: '',
+  },
+  process_resident_memory_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    labels: [],
+    meaning: 'Resident memory of the process.',
+    action: 'Much above memoryLimitMb of the store and 500 MB: report it.',
+  },
+  process_start_time_seconds: {
+    type: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Start of the process, since 1970.',
+    action: 'A change nobody made: it was restarted; look why.',
+  },
+  nodejs_heap_used_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    labels: [],
+    meaning: 'JavaScript heap in use on the main thread.',
+    action: '',
+  },
+  nodejs_eventloop_delay_p99_seconds: {
+    type: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Event loop delay, 99th percentile since the start.',
+    action: 'Above 0.2: the machine is too busy for this process.',
+  },
+  nodejs_eventloop_delay_max_seconds: {
+    type: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Event loop delay, longest since the start.',
+    action: '',
+  },
+} as const satisfies Record<string, MetricDescription>;
+
+export type ServerMetricName = keyof typeof SERVER_METRICS;
 
 export type ListenerName = 'http' | 'otlp_http' | 'grpc';
 
@@ -72,32 +223,30 @@ export class ServerMetrics {
     });
   }
 
-  async render(sources: { store: TelemetryStore; ledger: ServerLedger; gate: IngestGate }): Promise<string> {
+  async render(sources: {
+    store: TelemetryStore;
+    ledger: ServerLedger;
+    gate: IngestGate;
+    refused?: ReadonlyMap<string, number> | undefined;
+  }): Promise<string> {
     const text = new MetricsText();
     this.#renderLedger(text, sources.ledger);
-    text.gauge('cogniverse_server_ingest_bytes_in_flight', 'Bytes of requests held.', sources.gate.bytesInFlight);
-    text.gauge(
-      'cogniverse_server_ingest_requests_in_flight',
-      'Requests being read or stored.',
-      sources.gate.requestsInFlight,
-    );
-    text.head(
-      'cogniverse_server_requests_total',
-      'counter',
-      'Requests by listener, route and HTTP status or gRPC code.',
-    );
+    text.gauge('cogniverse_server_ingest_bytes_in_flight', sources.gate.bytesInFlight);
+    text.gauge('cogniverse_server_ingest_requests_in_flight', sources.gate.requestsInFlight);
+    text.head('cogniverse_server_requests_total');
     for (const { listener, route, status, count } of this.#requests.values()) {
       text.sample('cogniverse_server_requests_total', count, { listener, route, status: String(status) });
     }
     this.#renderTimes(text);
-    text.head(
-      'cogniverse_server_connection_errors_total',
-      'counter',
-      'Connections and streams that broke off or broke the protocol.',
-    );
-    for (const [listener, count] of this.#connectionErrors)
+    text.head('cogniverse_server_access_refused_total');
+    for (const [reason, count] of sources.refused ?? []) {
+      text.sample('cogniverse_server_access_refused_total', count, { reason });
+    }
+    text.head('cogniverse_server_connection_errors_total');
+    for (const [listener, count] of this.#connectionErrors) {
       text.sample('cogniverse_server_connection_errors_total', count, { listener });
-    text.head('cogniverse_server_internal_errors_total', 'counter', "Errors of the server's own.");
+    }
+    text.head('cogniverse_server_internal_errors_total');
     text.sample('cogniverse_server_internal_errors_total', this.#internalErrors);
     await this.#renderStore(text, sources.store);
     this.#renderProcess(text);
@@ -110,26 +259,20 @@ export class ServerMetrics {
 
   #renderLedger(text: MetricsText, ledger: ServerLedger): void {
     const { tenants, others, requests } = ledger.snapshot();
-    const meanings = {
-      received: 'Spans received.',
-      acknowledged: 'Spans stored and acknowledged.',
-      rejected: 'Spans refused in a partial success.',
-      duplicate: 'Acknowledged spans that the store held already.',
-    } as const satisfies Record<keyof TenantCounts, string>;
     for (const fate of ['received', 'acknowledged', 'rejected', 'duplicate'] as const) {
-      const name = `cogniverse_server_spans_${fate}_total`;
-      text.head(name, 'counter', `${meanings[fate]} An empty tenant stands for spans that name none.`);
+      const name = `cogniverse_server_spans_${fate}_total` as const;
+      text.head(name);
       for (const counts of tenants) text.sample(name, counts[fate], { tenant: counts.tenantId ?? '' });
       if (others.received > 0) text.sample(name, others[fate], { tenant: '', more: 'true' });
     }
-    text.head('cogniverse_server_ingest_requests_total', 'counter', 'Ingest requests by outcome.');
+    text.head('cogniverse_server_ingest_requests_total');
     for (const [outcome, count] of Object.entries(requests))
       text.sample('cogniverse_server_ingest_requests_total', count, { outcome });
   }
 
   #renderTimes(text: MetricsText): void {
     const name = 'cogniverse_server_request_duration_seconds';
-    text.head(name, 'histogram', 'Time from the first byte of a request to the end of its answer.');
+    text.head(name);
     for (const { listener, route, buckets, count, seconds } of this.#times.values()) {
       let sum = 0;
       for (const [i, bound] of BUCKETS.entries()) {
@@ -143,12 +286,12 @@ export class ServerMetrics {
   }
 
   async #renderStore(text: MetricsText, store: TelemetryStore): Promise<void> {
-    text.gauge('cogniverse_store_ready', 'Whether the store takes writes.', store.health().ready ? 1 : 0);
+    text.gauge('cogniverse_store_ready', store.health().ready ? 1 : 0);
     try {
       for (const [name, value] of Object.entries(await store.figures())) {
         if (!/^[a-z][a-z0-9_]*$/.test(name)) continue;
         const { type, help } = describeStoreFigure(name);
-        text.head(`cogniverse_store_${name}`, type, help);
+        text.describe(`cogniverse_store_${name}`, type, help);
         text.sample(`cogniverse_store_${name}`, value);
       }
     } catch (error) {
@@ -161,36 +304,27 @@ export class ServerMetrics {
 
   #renderProcess(text: MetricsText): void {
     const cpu = process.cpuUsage();
-    text.head('process_cpu_seconds_total', 'counter', 'CPU time of the process.');
+    text.head('process_cpu_seconds_total');
     text.sample('process_cpu_seconds_total', (cpu.user + cpu.system) / 1e6);
-    text.gauge('process_resident_memory_bytes', 'Resident memory of the process.', process.memoryUsage.rss());
-    text.gauge(
-      'process_start_time_seconds',
-      'Start of the process, since 1970.',
-      Math.round(performance.timeOrigin / 1000),
-    );
-    text.gauge('nodejs_heap_used_bytes', 'JavaScript heap in use on the main thread.', process.memoryUsage().heapUsed);
-    text.gauge(
-      'nodejs_eventloop_delay_p99_seconds',
-      'Event loop delay, 99th percentile since start.',
-      this.#eventLoopDelay.percentile(99) / 1e9,
-    );
-    text.gauge(
-      'nodejs_eventloop_delay_max_seconds',
-      'Event loop delay, longest since start.',
-      this.#eventLoopDelay.max / 1e9,
-    );
+    text.gauge('process_resident_memory_bytes', process.memoryUsage.rss());
+    text.gauge('process_start_time_seconds', Math.round(performance.timeOrigin / 1000));
+    text.gauge('nodejs_heap_used_bytes', process.memoryUsage().heapUsed);
+    text.gauge('nodejs_eventloop_delay_p99_seconds', this.#eventLoopDelay.percentile(99) / 1e9);
+    text.gauge('nodejs_eventloop_delay_max_seconds', this.#eventLoopDelay.max / 1e9);
   }
 }
 
 class MetricsText {
   readonly #lines: string[] = [];
 
-  head(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): void {
+  head(name: ServerMetricName): void {
+    this.describe(name, SERVER_METRICS[name].type, SERVER_METRICS[name].meaning);
+  }
+  describe(name: string, type: MetricDescription['type'], help: string): void {
     this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
   }
-  gauge(name: string, help: string, value: number): void {
-    this.head(name, 'gauge', help);
+  gauge(name: ServerMetricName, value: number): void {
+    this.head(name);
     this.sample(name, value);
   }
   sample(name: string, value: number, labels: Readonly<Record<string, string>> = {}): void {

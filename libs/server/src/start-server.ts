@@ -63,7 +63,7 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
 
   const main = new HttpListener({ name: 'http', ...shared });
   await main.app.register(registerOtlpHttp, { service });
-  await registerRest(main.app, { store, ledger, metrics, service });
+  await registerRest(main.app, { store, ledger, metrics, authenticator, service });
   const otlpHttp = new HttpListener({ name: 'otlp_http', ...shared });
   await otlpHttp.app.register(registerOtlpHttp, { service });
   const grpc = new OtlpGrpcReceiver({ ...shared, service, health: () => store.health() });

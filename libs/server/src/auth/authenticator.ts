@@ -32,6 +32,11 @@ export class Authenticator {
     return new Map([...this.#refused].map(([reason, { total }]) => [reason, total]));
   }
 
+  /** A deleted tenant's keys go with it, every trace of them. */
+  async forgetTenant(tenantId: string | null): Promise<void> {
+    if (tenantId !== null) await this.#keys?.forgetTenant(tenantId);
+  }
+
   /** `authorization` is the header as it came. Errors: `AccessRefusedError`. */
   check(authorization: string | undefined, needed: RouteAccess): Access {
     if (needed === 'open' || this.#keys === undefined) return OPEN_ACCESS;

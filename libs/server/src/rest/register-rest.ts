@@ -3,6 +3,7 @@
  */
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
+import type { Authenticator } from '../auth/authenticator.js';
 import { PHOENIX_VERSION } from '../http-listener.js';
 import type { IngestService } from '../receivers/ingest-service.js';
 import type { ServerLedger } from '../server-ledger.js';
@@ -21,6 +22,7 @@ export interface RestContext {
   readonly ledger: ServerLedger;
   readonly metrics: ServerMetrics;
   readonly service: IngestService;
+  readonly authenticator: Authenticator;
 }
 
 /** Paths that are served, for the answer to other methods. */
@@ -43,7 +45,7 @@ const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
 ];
 
 export async function registerRest(app: FastifyInstance, context: RestContext): Promise<void> {
-  const { store, ledger, metrics, service } = context;
+  const { store, ledger, metrics, service, authenticator } = context;
   app.get('/healthz', { config: { access: 'open' } }, async (_request, reply) =>
     reply.type('text/plain; charset=utf-8').send('OK'),
   );
@@ -58,7 +60,7 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   app.get('/metrics', { config: { access: 'observe' } }, async (_request, reply) =>
     reply
       .type('text/plain; version=0.0.4; charset=utf-8')
-      .send(await metrics.render({ store, ledger, gate: service.gate })),
+      .send(await metrics.render({ store, ledger, gate: service.gate, refused: authenticator.refused })),
   );
   registerProjects(app, store);
   registerSpans(app, store);
@@ -66,6 +68,10 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   registerSpanQueries(app, store);
   registerCreateSpans(app, store, service);
   registerDeletions(app, store);
-  registerCogniverseRoutes(app, { store, onError: (error) => metrics.reportError('http', error) });
+  registerCogniverseRoutes(app, {
+    store,
+    onError: (error) => metrics.reportError('http', error),
+    onTenantDeleted: (tenantId) => authenticator.forgetTenant(tenantId),
+  });
   registerUnserved(app, SERVED);
 }

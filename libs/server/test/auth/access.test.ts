@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:http2';
+import { STORE_OPERATIONS } from '@cogniverse/foundation/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { getJson, type JsonBody, send, startTestServer, type TestServer, tracesJson } from '../running-server.js';
 
@@ -95,6 +96,22 @@ describe('keys', () => {
     expect((await fetch(`${running.url}/metrics`, { headers })).status).toBe(200);
     const tenants = bearer((await running.keys.create(acme)).key);
     expect((await fetch(`${running.url}/metrics`, { headers: tenants })).status).toBe(403);
+  });
+
+  it('of a tenant go with it when it is deleted, every trace of them', async () => {
+    await send(running.url, [{}], { project: 'p', tenant: 'canary' });
+    const operator = bearer((await running.keys.create({ ...acme, tenantId: undefined })).key);
+    const { key } = await running.keys.create({ ...acme, tenantId: 'canary', name: 'canary key' });
+    const remove = (headers: Record<string, string>) =>
+      fetch(`${running.url}/v1/cogniverse/${STORE_OPERATIONS.deleteTenant.path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ tenant: 'canary' }),
+      });
+    expect((await remove(bearer(key))).status).toBe(403);
+    expect((await remove(operator)).status).toBe(200);
+    expect(readFileSync(running.keys.file, 'utf8')).not.toContain('canary');
+    expect((await getJson(`${running.url}/v1/projects`, bearer(key))).status).toBe(401);
   });
 
   it('let nobody in while their file is damaged, and the log says which', async () => {

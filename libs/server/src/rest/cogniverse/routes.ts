@@ -25,6 +25,8 @@ export interface CogniverseRouteOptions {
   readonly store: TelemetryStore;
   /** Hears of failures that are the server's own, or the store's. */
   readonly onError?: ((error: Error) => void) | undefined;
+  /** Called before the deletion of a tenant is answered, for what is kept of it outside the store. */
+  readonly onTenantDeleted?: ((tenantId: string | null) => Promise<void>) | undefined;
   /** Largest request body, in bytes. Default 64 MiB. */
   readonly bodyLimit?: number | undefined;
 }
@@ -33,7 +35,7 @@ const DEFAULT_BODY_LIMIT = 64 * 1024 * 1024;
 
 /** Registers the routes in a scope of their own: parsers and error form of the rest of the server stay as they are. */
 export function registerCogniverseRoutes(app: FastifyInstance, options: CogniverseRouteOptions): void {
-  const { store, onError, bodyLimit = DEFAULT_BODY_LIMIT } = options;
+  const { store, onError, onTenantDeleted, bodyLimit = DEFAULT_BODY_LIMIT } = options;
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     // JSON.parse gives a key named `__proto__` as an ordinary own key, and nothing here merges objects: such a row is kept as it came.
@@ -78,7 +80,9 @@ export function registerCogniverseRoutes(app: FastifyInstance, options: Cogniver
             );
           }
           const limited = limitRequest(name, decodeStoreRequest(operation, wire), request.access);
-          const result = limitResult(name, await answer(limited), request.access);
+          const answered = await answer(limited);
+          if (name === 'deleteTenant') await onTenantDeleted?.((limited as { tenantId: string | null }).tenantId);
+          const result = limitResult(name, answered, request.access);
           return reply.type('application/json').send(JSON.stringify(encodeStoreResult(operation, result)));
         },
       });
