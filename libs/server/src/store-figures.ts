@@ -14,6 +14,7 @@ export const STORE_FIGURE_MEANINGS: Readonly<Record<string, string>> = {
   spans_recovered_total: 'spans read from the log at the start',
   damaged_total: 'things found unreadable at the start, set aside in `damaged/`',
   hot_spans: 'spans in memory that are not in day files yet (they are in the log)',
+  hot_bytes: 'memory that those spans take, in bytes',
   waiting_segments: 'closed segments that wait for their flush',
   log_bytes: 'bytes of the log that are not in day files yet',
   day_files: 'day files',
