@@ -1,5 +1,5 @@
 /** Row 9: keys from outside never reach a prototype. The server and its store run with them frozen, where a write to one throws. */
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { BASE_MILLIS, tracesJson } from '../running-server.js';
 import { startServerProcess } from './server-process.js';
 
@@ -8,6 +8,7 @@ const FROZEN = new URL('./frozen-prototypes.mjs', import.meta.url).href;
 
 it('serves hostile keys in spans, JSON, paths, parameters and queries with frozen prototypes', async () => {
   const server = await startServerProcess(['--import', FROZEN]);
+  onTestFinished(async () => void (await server.stop()));
   const { http } = server.addresses;
   const ask = async (path: string, body?: unknown) => {
     const response = await fetch(`${http}${path}`, {
