@@ -12,6 +12,7 @@ import { keysCommand } from './commands/keys.js';
 import { projectsCommand } from './commands/projects.js';
 import { restoreCommand } from './commands/restore.js';
 import { serveCommand } from './commands/serve.js';
+import { sessionsCommand } from './commands/sessions.js';
 import { spansCommand } from './commands/spans.js';
 import { statsCommand } from './commands/stats.js';
 import { tailCommand } from './commands/tail.js';
@@ -38,6 +39,7 @@ export function createProgram(terminal: Terminal): Command {
     projectsCommand,
     spansCommand,
     traceCommand,
+    sessionsCommand,
     statsCommand,
     tailCommand,
     keysCommand,

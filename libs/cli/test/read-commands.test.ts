@@ -118,6 +118,24 @@ describe('the reading commands', () => {
     );
   });
 
+  it('sessions lists them with their traces, and shows the turns of one', async () => {
+    const [session, ...others] = await jsonLines('sessions');
+    expect(others).toEqual([]);
+    expect(session).toMatchObject({ sessionId: 's1', tenantId: 'acme', traceCount: 1, errorCount: 1 });
+    expect(await jsonLines('sessions', '--tenant', 'globex')).toEqual([]);
+    expect(await jsonLines('sessions', '--since', '1m')).toEqual([]);
+    const [turn] = await jsonLines('sessions', 's1');
+    expect(turn).toMatchObject({ sessionId: 's1', tenantId: 'acme', traceId: FIRST, rootName: 'ask', errorCount: 1 });
+    const listed = await cogniverse(['sessions', ...endpoint]);
+    expect(listed.stdout).toMatch(/^START \(UTC\) +TENANT +SESSION +TRACES +ERRORS .*\n.* acme +s1 +1 +1 /);
+    const shown = await cogniverse(['sessions', 's1', ...endpoint]);
+    expect(shown.stdout).toMatch(
+      /^session s1 · project cogniverse-acme-search · tenant acme · 1 turn\nSTART .*\n.* ask /,
+    );
+    const unknown = await cogniverse(['sessions', 'none', ...endpoint]);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('No session "none" is stored')]);
+  });
+
   it('spans merges the projects newest first, up to the limit', async () => {
     expect((await jsonLines('spans', '--limit', '3')).map(({ spanId }) => spanId)).toEqual([
       'a000000000000005',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { getJson, send, startTestServer, type TestServer } from './running-server.js';
+import { getJson, type JsonBody, send, startTestServer, type TestServer } from './running-server.js';
 
 let running: TestServer;
 beforeAll(async () => {
@@ -104,20 +104,14 @@ describe('a project in a path', () => {
   );
 });
 
-it.each([
-  '/v1/prompts',
-  '/v1/prompts/x/latest',
-  '/v1/users',
-  '/v1/secrets',
-  '/graphql',
-  '/playground',
-  '/v1/projects/shared/sessions',
-  '/v1/datasets',
-])('says why it does not serve %s', async (path) => {
-  const { status, body } = await getJson(`${running.url}${path}`);
-  expect(status).toBe(501);
-  expect(body.detail.length).toBeGreaterThan(20);
-});
+it.each(['/v1/prompts', '/v1/prompts/x/latest', '/v1/users', '/v1/secrets', '/graphql', '/playground', '/v1/datasets'])(
+  'says why it does not serve %s',
+  async (path) => {
+    const { status, body } = await getJson(`${running.url}${path}`);
+    expect(status).toBe(501);
+    expect(body.detail.length).toBeGreaterThan(20);
+  },
+);
 
 it('answers 405 with what is allowed, 501 to writes that Phoenix has, 404 to the rest, whatever the body', async () => {
   const status = async (method: string, path: string) => {
@@ -144,4 +138,51 @@ it('announces the version of Phoenix whose API it speaks, on every answer', asyn
   for (const path of ['/arize_phoenix_version', '/healthz', '/nothing', '/v1/projects']) {
     expect((await fetch(`${running.url}${path}`)).headers.get('x-phoenix-server-version')).toBe(version);
   }
+});
+
+describe('projects that are written', () => {
+  const write = async (method: string, path: string, body: unknown) => {
+    const response = await fetch(`${running.url}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, body: (await response.json()) as JsonBody };
+  };
+
+  it('are listed before their first span, and have a description that can be changed', async () => {
+    const made = await write('POST', '/v1/projects?tenant=initech', { name: 'planned', description: 'soon' });
+    expect(made.status).toBe(200);
+    expect(made.body.data).toMatchObject({
+      name: 'planned',
+      description: 'soon',
+      tenant_id: 'initech',
+      span_count: 0,
+      trace_count: 0,
+    });
+    const listed = await getJson(`${running.url}/v1/projects?tenant=initech`);
+    expect(listed.body.data).toEqual([made.body.data]);
+    expect((await getJson(`${running.url}/v1/projects/${made.body.data.id}`)).body).toEqual(made.body);
+    const path = `/v1/projects/${made.body.data.id}`;
+    const changed = await write('PUT', path, { description: 'now', name: 'ignored' });
+    expect(changed.body.data).toEqual({ ...made.body.data, description: 'now' });
+    expect((await write('PUT', path, {})).body).toEqual(changed.body);
+    await send(running.url, [{}], { project: 'planned', tenant: 'initech' });
+    expect((await getJson(`${running.url}${path}`)).body.data).toEqual({
+      ...changed.body.data,
+      span_count: 1,
+      trace_count: 1,
+    });
+  });
+
+  it('are refused where the tenant has one of that name, and not where another has', async () => {
+    await send(running.url, [{}], { project: 'taken', tenant: 'initech' });
+    expect((await write('POST', '/v1/projects?tenant=initech', { name: 'taken' })).status).toBe(409);
+    expect((await write('POST', '/v1/projects', { name: 'taken' })).body.data.tenant_id).toBeNull();
+    expect((await write('POST', '/v1/projects', { name: 'taken' })).status).toBe(409);
+    expect((await write('POST', '/v1/projects', { name: '' })).status).toBe(422);
+    expect((await write('POST', '/v1/projects', {})).status).toBe(422);
+    expect((await write('PUT', '/v1/projects/unknown', { description: 'x' })).status).toBe(404);
+    expect((await write('PUT', '/v1/projects/taken', { description: 'x' })).status).toBe(409);
+  });
 });

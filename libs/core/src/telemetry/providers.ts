@@ -14,6 +14,7 @@ export {
   type AttributeValue,
   attributePlaces,
   BackendUnavailableError,
+  type BackupRecord,
   type Condition,
   type ConditionAnnotation,
   type ConditionComparison,
@@ -87,6 +88,7 @@ export {
   parseCondition,
   parseProjection,
   parseTime,
+  type RetentionRecord,
   type SessionAnnotation,
   type SessionAnnotationQuery,
   type SessionCalls,
@@ -142,5 +144,6 @@ export {
   type TraceStore,
   type TurnContent,
   toSpanRecord,
+  type UpkeepCalls,
   withSession,
 } from '@cogniverse/foundation/telemetry';

@@ -1,8 +1,10 @@
 /**
- * `GET /v1/projects` and `GET /v1/projects/{p}`.   Read path: client -> [projects] -> store.   Source: Phoenix 20.26.
+ * `GET` and `POST /v1/projects`, `GET` and `PUT /v1/projects/{p}`.   Read and write path: client -> [projects] -> store.   Source: Phoenix 20.26.
  */
 import { InvalidQueryError, type ProjectRecord, type TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { readJsonBody } from './json-body.js';
 import { makeCursor, opaqueId, readCursor } from './opaque-id.js';
 import { chosenTenant, resolveProject, TENANT_PARAMETER } from './project-resolution.js';
 import { QueryParameters } from './query-parameters.js';
@@ -44,7 +46,37 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
     const empty = { ...found, spanCount: 0, traceCount: 0, firstSpanUnixNano: undefined, lastSpanUnixNano: undefined };
     return { data: phoenixProject(project ?? { ...empty, description: '' }) };
   });
+  app.post('/v1/projects', async (request) => {
+    const query = new QueryParameters(request, [TENANT_PARAMETER]);
+    const tenantId = chosenTenant(request, query) ?? null;
+    const { name, description } = readJsonBody(request, newProject);
+    const project = await store.createProject({
+      project: { tenantId, name },
+      description: description ?? undefined,
+    });
+    return { data: phoenixProject(project) };
+  });
+  // A name in the body is passed over, as in Phoenix: names cannot be changed.
+  app.put('/v1/projects/:project', async (request) => {
+    const query = new QueryParameters(request, [TENANT_PARAMETER]);
+    const { description } = readJsonBody(request, projectChange);
+    const project = await resolveProject(store, request, query);
+    if (description === undefined || description === null) return { data: phoenixProject(project) };
+    const { tenantId, name } = project;
+    return { data: phoenixProject(await store.updateProject({ project: { tenantId, name }, description })) };
+  });
 }
+
+/** As long as the name of a project may be that comes with spans. */
+const MAX_NAME_LENGTH = 512;
+const newProject = z.object({
+  name: z
+    .string()
+    .min(1, 'it must not be empty')
+    .max(MAX_NAME_LENGTH, `it must have at most ${MAX_NAME_LENGTH} characters`),
+  description: z.string().nullish(),
+});
+const projectChange = z.object({ description: z.string().nullish() });
 
 function phoenixProject(project: ProjectRecord): Record<string, unknown> {
   return {

@@ -8,11 +8,13 @@ import { PHOENIX_VERSION } from '../http-listener.js';
 import type { IngestService } from '../receivers/ingest-service.js';
 import type { ServerLedger } from '../server-ledger.js';
 import type { ServerMetrics } from '../server-metrics.js';
+import { ANNOTATION_PATHS, registerAnnotations } from './annotations.js';
 import { registerCogniverseRoutes } from './cogniverse/routes.js';
 import { registerCreateSpans } from './create-spans.js';
 import { registerSpanQueries } from './dataframe/query-spans.js';
 import { registerDeletions } from './deletions.js';
 import { registerProjects } from './projects.js';
+import { registerSessions, SESSION_PATHS } from './sessions.js';
 import { registerSpans } from './spans.js';
 import { registerTraces } from './traces.js';
 import { registerUnserved } from './unserved.js';
@@ -27,21 +29,19 @@ export interface RestContext {
 
 /** Paths that are served, for the answer to other methods. */
 const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
-  ...[
-    '/healthz',
-    '/readyz',
-    '/arize_phoenix_version',
-    '/metrics',
-    '/v1/projects',
-    '/v1/projects/:project/spans/otlpv1',
-  ].map((path) => ({ path, methods: ['GET', 'HEAD'] as const })),
+  ...['/healthz', '/readyz', '/arize_phoenix_version', '/metrics', '/v1/projects/:project/spans/otlpv1'].map(
+    (path) => ({ path, methods: ['GET', 'HEAD'] as const }),
+  ),
   { path: '/v1/projects/:project/spans', methods: ['GET', 'HEAD', 'POST'] },
-  { path: '/v1/projects/:project', methods: ['GET', 'HEAD', 'DELETE'] },
+  { path: '/v1/projects/:project', methods: ['GET', 'HEAD', 'PUT', 'DELETE'] },
   { path: '/v1/projects/:project/traces', methods: ['GET', 'HEAD', 'DELETE'] },
   { path: '/v1/spans/:span', methods: ['DELETE'] },
   { path: '/v1/traces/:trace', methods: ['DELETE'] },
   { path: '/v1/traces', methods: ['POST'] },
   { path: '/v1/spans', methods: ['POST'] },
+  { path: '/v1/projects', methods: ['GET', 'HEAD', 'POST'] },
+  ...ANNOTATION_PATHS,
+  ...SESSION_PATHS,
 ];
 
 export async function registerRest(app: FastifyInstance, context: RestContext): Promise<void> {
@@ -68,6 +68,8 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   registerSpanQueries(app, store);
   registerCreateSpans(app, store, service);
   registerDeletions(app, store);
+  registerSessions(app, store);
+  registerAnnotations(app, store);
   registerCogniverseRoutes(app, {
     store,
     onError: (error) => metrics.reportError('http', error),

@@ -33,28 +33,13 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
   },
   {
     methods: WRITE,
-    paths: ['/v1/projects', '/v1/projects/:project'],
-    reason:
-      'Projects are not written over this API: a project appears with its first span (resource attribute openinference.project.name).',
-  },
-  {
-    methods: WRITE,
     paths: ['/v1/projects/:project/traces', '/v1/projects/:project/retention', '/v1/traces/transfer'],
     reason: 'Stored spans and traces are not changed over this API. Send spans as OTLP to POST /v1/traces.',
   },
   {
-    methods: READ_WRITE,
-    paths: ['/v1/sessions', '/v1/sessions/*', '/v1/projects/:project/sessions'],
-    reason: 'Sessions are not served here. Use GET /v1/projects/{project}/traces with session_identifier.',
-  },
-  {
-    methods: READ_WRITE,
-    paths: ['span', 'trace', 'session', 'document'].flatMap((target) => [
-      `/v1/${target}_annotations`,
-      `/v1/projects/:project/${target}_annotations`,
-      `/v1/${target}_notes`,
-    ]),
-    reason: "Annotations are not served in Phoenix's form here. They are under /v1/cogniverse.",
+    methods: ['POST', 'DELETE'],
+    paths: ['/v1/sessions/delete', '/v1/sessions/:session'],
+    reason: 'Sessions are not deleted over this API.',
   },
   {
     methods: READ_WRITE,
