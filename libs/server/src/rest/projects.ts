@@ -1,7 +1,12 @@
 /**
  * `GET` and `POST /v1/projects`, `GET` and `PUT /v1/projects/{p}`.   Read and write path: client -> [projects] -> store.   Source: Phoenix 20.26.
  */
-import { InvalidQueryError, type ProjectRecord, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import {
+  InvalidQueryError,
+  type ProjectIdentity,
+  type ProjectRecord,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { readJsonBody } from './json-body.js';
@@ -40,11 +45,7 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
   });
   app.get('/v1/projects/:project', async (request) => {
     const query = new QueryParameters(request, [TENANT_PARAMETER]);
-    const found = await resolveProject(store, request, query);
-    const project = await store.getProjectById({ id: found.id });
-    // Its last span may have gone in between.
-    const empty = { ...found, spanCount: 0, traceCount: 0, firstSpanUnixNano: undefined, lastSpanUnixNano: undefined };
-    return { data: phoenixProject(project ?? { ...empty, description: '' }) };
+    return { data: phoenixProject(await countedProject(store, await resolveProject(store, request, query))) };
   });
   app.post('/v1/projects', async (request) => {
     const query = new QueryParameters(request, [TENANT_PARAMETER]);
@@ -61,10 +62,18 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
     const query = new QueryParameters(request, [TENANT_PARAMETER]);
     const { description } = readJsonBody(request, projectChange);
     const project = await resolveProject(store, request, query);
-    if (description === undefined || description === null) return { data: phoenixProject(project) };
+    if (description === undefined || description === null)
+      return { data: phoenixProject(await countedProject(store, project)) };
     const { tenantId, name } = project;
     return { data: phoenixProject(await store.updateProject({ project: { tenantId, name }, description })) };
   });
+}
+
+async function countedProject(store: TelemetryStore, found: ProjectIdentity): Promise<ProjectRecord> {
+  const project = await store.getProjectById({ id: found.id });
+  // Its last span may have gone in between.
+  const empty = { ...found, spanCount: 0, traceCount: 0, firstSpanUnixNano: undefined, lastSpanUnixNano: undefined };
+  return project ?? { ...empty, description: '' };
 }
 
 /** As long as the name of a project may be that comes with spans. */
