@@ -11,6 +11,8 @@ import { openLocalStore } from '@cogniverse/telemetry-local';
 export interface TestServer {
   readonly server: RunningServer;
   readonly store: TelemetryStore;
+  /** Of the store. */
+  readonly dataDir: string;
   readonly logged: { level: LogLevel; event: string; fields: LogFields | undefined }[];
   /** Base URL of the main port. */
   readonly url: string;
@@ -41,6 +43,7 @@ export async function startTestServer(
     store,
     logged,
     url: server.addresses.http,
+    dataDir,
     keys: new AccessKeys({ file: keyFile }),
     async stop() {
       await server.close();

@@ -2,7 +2,7 @@
  * No acknowledged span is lost, doubled or changed by kill -9 at any moment.
  *
  * Each round writes over HTTP and gRPC, kills the server, starts it again on the same directory, and compares what was acknowledged with what is read
- * back; in the end all rounds are compared once more. `COGNIVERSE_CRASH_ROUNDS=200 npm test -- test/e2e/crash` runs more rounds than the 20 of every test run.
+ * back; in the end all rounds are compared once more. `npm run test:crash` runs 200 rounds, more than the 20 of every test run.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
