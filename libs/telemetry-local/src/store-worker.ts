@@ -217,6 +217,7 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
     });
     const meta = await metaHandlers(engine);
     const retention = new Retention(engine, meta.database, config, report);
+    await retention.load();
     const handlers = {
       querySpans: (query) => querySpans(engine, query),
       queryTraces: (query) => queryTraces(engine, query),

@@ -28,6 +28,8 @@ export class Retention {
   readonly #options: RetentionOptions;
   readonly #report: (line: string) => void;
   #sweepAt = 0;
+  /** Whether a project may have a retention of its own: without any, and without a default, there is nothing to look for. */
+  #hasOwn = false;
   #sweeping: Promise<void> | undefined;
   readonly #counts = { retention_sweeps_total: 0, retention_spans_removed_total: 0, retention_failures_total: 0 };
 
@@ -36,6 +38,11 @@ export class Retention {
     this.#meta = meta;
     this.#options = options;
     this.#report = report;
+  }
+
+  /** Called once, before the first `tick`. */
+  async load(): Promise<void> {
+    this.#hasOwn = (await this.list()).length > 0;
   }
 
   figures(): Record<string, number> {
@@ -52,6 +59,7 @@ export class Retention {
       if (days === null) return;
       await connection.run('INSERT INTO meta.retention VALUES ($tenant, $project, $days::INTEGER)', { ...key, days });
     });
+    this.#hasOwn ||= days !== null;
     this.#sweepAt = 0;
   }
 
@@ -96,6 +104,7 @@ export class Retention {
   /** Removes what is past its retention at `now`. */
   async sweep(now: number): Promise<void> {
     this.#counts.retention_sweeps_total += 1;
+    if (!this.#hasOwn && this.#options.retentionDays === 0) return;
     const today = BigInt(Math.floor(now / 86_400_000));
     const endOf = (days: number) => (days === 0 ? undefined : (today - BigInt(days)) * NANOS_PER_DAY);
     const own = await this.list();
