@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { getJson, newId, send, startTestServer, type TestServer } from './running-server.js';
+import { BASE_MILLIS, getJson, newId, send, startTestServer, type TestServer } from './running-server.js';
 
 let running: TestServer;
 let tracesUrl: string;
@@ -123,4 +123,13 @@ it.each(['start_time', 'latency_ms'])('pages are complete while spans come in, b
   }
   expect(new Set(seen).size).toBe(seen.length);
   expect(seen).toEqual(expect.arrayContaining(before.map(({ traceId }) => traceId)));
+});
+
+it('finds traces by their own start, not by that of a later span', async () => {
+  const traceId = newId(32);
+  await send(running.url, [{ traceId }, { traceId, at: 60_000 }], { project: 'starts' });
+  const found = async (query: string) =>
+    (await getJson(`${running.url}/v1/projects/starts/traces?${query}`)).body.data.length;
+  const time = new Date(BASE_MILLIS + 30_000).toISOString();
+  expect([await found(`start_time=${time}`), await found(`end_time=${time}`)]).toEqual([0, 1]);
 });

@@ -135,6 +135,9 @@ const READS: readonly Ask[] = [
   get('/v1/projects/{p}/traces?limit=4&sort=latency_ms&order=asc', { walk: true }),
   ...each('/v1/projects/{p}/traces?', [
     ...TIMES,
+    'start_time=2026-01-02T03:04:05.2Z',
+    'end_time=2026-01-02T03:04:05.2Z',
+    'start_time=2026-01-02T03:04:05.2Z&end_time=2026-01-02T03:04:05.6Z',
     'session_identifier={session}',
     'session_identifier={session}&session_identifier={session2}',
     'session_identifier=unknown',

@@ -37,11 +37,12 @@ const TRACES_A_QUERY = 100;
 export function registerTraces(app: FastifyInstance, store: TelemetryStore): void {
   app.get('/v1/projects/:project/traces', async (request) => {
     const query = new QueryParameters(request, KNOWN);
+    const [startTime, endTime] = [query.time('start_time'), query.time('end_time')];
     const traceQuery = {
-      startTime: query.time('start_time'),
-      endTime: query.time('end_time'),
+      startTime,
+      endTime,
       sessionId: query.list('session_identifier'),
-      condition: conditionOf(query),
+      condition: conditionOf(query, startTime, endTime),
       sort:
         query.oneOf('sort', ['start_time', 'latency_ms'], 'start_time') === 'start_time'
           ? ('start_time' as const)
@@ -84,7 +85,11 @@ export function registerTraces(app: FastifyInstance, store: TelemetryStore): voi
 }
 
 /** `filter`, and the older parameters that say the same. Errors: `HttpAnswer` 400, as Phoenix's, for a filter that cannot be read. */
-function conditionOf(query: QueryParameters): string | undefined {
+function conditionOf(
+  query: QueryParameters,
+  startTime: bigint | undefined,
+  endTime: bigint | undefined,
+): string | undefined {
   const filter = query.single('filter')?.trim();
   const parts: string[] = [];
   if (filter) {
@@ -106,7 +111,15 @@ function conditionOf(query: QueryParameters): string | undefined {
     if (!/^\d{1,15}(?:\.\d{1,9})?$/.test(text)) throw badValue(name, text, 'a number of milliseconds from 0');
     parts.push(`latency_ms ${sign} ${Number(text)}`);
   }
+  // A range finds traces by any of their spans; Phoenix means the start of the trace.
+  if (startTime !== undefined) parts.push(`start_time >= '${isoNanos(startTime)}'`);
+  if (endTime !== undefined) parts.push(`start_time < '${isoNanos(endTime)}'`);
   return parts.length === 0 ? undefined : parts.join(' and ');
+}
+
+function isoNanos(nanos: bigint): string {
+  const seconds = new Date(Number(nanos / 1_000_000n)).toISOString().slice(0, 19);
+  return `${seconds}.${String(nanos % 1_000_000_000n).padStart(9, '0')}+00:00`;
 }
 
 /** All spans of the traces, each by start time. */
