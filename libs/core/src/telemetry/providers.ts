@@ -79,6 +79,7 @@ export {
   PROVIDER_INPUTS,
   type ProjectCalls,
   ProjectExistsError,
+  type ProjectIdentity,
   ProjectNotFoundError,
   type ProjectRecord,
   type ProjectRef,
