@@ -181,11 +181,11 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
           annotations: (await store.listAnnotations({ project })).items,
           span: toSpanRecord(page.items[0]!),
           dataset,
-          rows: (await store.getDatasetRows({ tenantId: 'acme', name: 'moved questions' })).map(
-            ({ id: _id, ...row }) => row,
+          rows: (await store.getDatasetRows({ tenantId: 'acme', datasetId: dataset!.id })).items.map(
+            ({ input, output, metadata }) => ({ input, output, metadata }),
           ),
           experiments: experiments.map(({ name, metadata }) => ({ name, model: metadata['model'] })),
-          runs: await store.getRuns({ tenantId: 'acme', experimentId: experiments[0]!.id }),
+          runs: (await store.getRuns({ tenantId: 'acme', experimentId: experiments[0]!.id })).items,
         };
       } finally {
         await store.shutdown();

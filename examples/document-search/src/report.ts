@@ -101,7 +101,7 @@ export async function createReport(store: TelemetryStore, result: ApplicationRes
     const slowest = await store.queryTraces({ project, startTime, sort: 'latency', order: 'desc', limit: 1 });
     let experimentRuns = 0;
     for (const { experimentId } of recorded.experiments)
-      experimentRuns += (await store.getRuns({ tenantId, experimentId })).length;
+      experimentRuns += (await store.getRuns({ tenantId, experimentId })).items.length;
     tenants[tenantId] = {
       ended: recorded.ended,
       exported: recorded.exported,

@@ -125,7 +125,7 @@ describe('the OpenAPI document', () => {
       /^(create|add)/.test(name) ? 0 : /^(append|logRun$)/.test(name) ? 1 : /^delete/.test(name) ? 3 : 2;
     for (const operation of [...OPERATIONS].sort((a, b) => order(a.operationId) - order(b.operationId))) {
       const request = { ...exampleOf(operation) };
-      for (const field of ['experiment_id', 'run_id'])
+      for (const field of ['dataset_id', 'experiment_id', 'run_id'])
         if (field in request && ids[field] !== undefined) request[field] = ids[field];
       const { status, body } = await ask(operation, request);
       const responses = ['paths', operation.path, operation.method.toLowerCase(), 'responses', String(status)];
@@ -139,6 +139,7 @@ describe('the OpenAPI document', () => {
       ).toBe('');
       if (status !== 200) continue;
       succeeded.push(operation.operationId);
+      if (operation.operationId === 'createDataset') ids['dataset_id'] = body.data.id;
       if (operation.operationId === 'createExperiment') ids['experiment_id'] = body.data.id;
       if (operation.operationId === 'logRun') ids['run_id'] = body.data.id;
     }

@@ -59,6 +59,7 @@ const CLASSES: ReadonlyMap<string, ErrorClass> = new Map(
     telemetry.DatasetExistsError,
     telemetry.DatasetNotFoundError,
     telemetry.ExperimentNotFoundError,
+    telemetry.ExperimentRunExistsError,
     telemetry.InvalidNameError,
     telemetry.InvalidQueryError,
     telemetry.ProjectAmbiguousError,

@@ -39,7 +39,7 @@ export async function importDatasets(
       continue;
     }
     // In the order of the examples, which is the order of the rows.
-    const rows = await store.getDatasetRows({ tenantId, name: dataset.name });
+    const { items: rows } = await store.getDatasetRows({ tenantId, datasetId: held.id });
     const rowOf = new Map(
       examples.flatMap(({ id, node_id }, at) => [id, node_id ?? id].map((key) => [key, rows[at]!.id])),
     );
@@ -78,7 +78,7 @@ async function importExperiment(
       datasetName: dataset.name,
       metadata: { ...experiment.metadata, phoenix_experiment_id: experiment.id, phoenix_url: source.url },
     }));
-  const present = new Set((await store.getRuns({ tenantId, experimentId: held.id })).map(keyOfHeld));
+  const present = new Set((await store.getRuns({ tenantId, experimentId: held.id })).items.map(keyOfHeld));
   for (const run of runs) {
     const rowId = rowOf.get(run.example_id);
     if (present.has(`${rowId} ${run.repetition_number}`)) continue;

@@ -86,14 +86,21 @@ export class SessionNotFoundError extends TelemetryError {
 export class ProjectExistsError extends TelemetryError {
   readonly code = 'project_exists';
 }
+/** No such data set; or it has no such version, row or split. */
 export class DatasetNotFoundError extends TelemetryError {
   readonly code = 'dataset_not_found';
 }
+/** A data set of that name is there already, or a split of that name in it. */
 export class DatasetExistsError extends TelemetryError {
   readonly code = 'dataset_exists';
 }
+/** No such experiment, or no such run. */
 export class ExperimentNotFoundError extends TelemetryError {
   readonly code = 'experiment_not_found';
+}
+/** This example and repetition ran with success already. */
+export class ExperimentRunExistsError extends TelemetryError {
+  readonly code = 'experiment_run_exists';
 }
 /** The data directory cannot be used: locked by another process, damaged, or of a newer format. */
 export class StoreOpenError extends TelemetryError {

@@ -12,7 +12,9 @@ import { ANNOTATION_PATHS, registerAnnotations } from './annotations.js';
 import { registerCogniverseRoutes } from './cogniverse/routes.js';
 import { registerCreateSpans } from './create-spans.js';
 import { registerSpanQueries } from './dataframe/query-spans.js';
+import { DATASET_PATHS, registerDatasets } from './datasets.js';
 import { registerDeletions } from './deletions.js';
+import { EXPERIMENT_PATHS, registerExperiments } from './experiments.js';
 import { registerProjects } from './projects.js';
 import { registerSessions, SESSION_PATHS } from './sessions.js';
 import { registerSpans } from './spans.js';
@@ -26,6 +28,9 @@ export interface RestContext {
   readonly service: IngestService;
   readonly authenticator: Authenticator;
 }
+
+/** Largest body of examples and runs, in bytes. */
+const EXAMPLES_BODY_LIMIT = 64 * 1024 * 1024;
 
 /** Paths that are served, for the answer to other methods. */
 const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
@@ -42,6 +47,8 @@ const SERVED: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
   { path: '/v1/projects', methods: ['GET', 'HEAD', 'POST'] },
   ...ANNOTATION_PATHS,
   ...SESSION_PATHS,
+  ...DATASET_PATHS,
+  ...EXPERIMENT_PATHS,
 ];
 
 export async function registerRest(app: FastifyInstance, context: RestContext): Promise<void> {
@@ -68,6 +75,8 @@ export async function registerRest(app: FastifyInstance, context: RestContext): 
   registerSpanQueries(app, store);
   registerCreateSpans(app, store, service);
   registerDeletions(app, store);
+  registerDatasets(app, store, EXAMPLES_BODY_LIMIT);
+  registerExperiments(app, store, EXAMPLES_BODY_LIMIT);
   registerSessions(app, store);
   registerAnnotations(app, store);
   registerCogniverseRoutes(app, {

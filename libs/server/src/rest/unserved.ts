@@ -44,14 +44,22 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
   {
     methods: READ_WRITE,
     paths: [
-      '/v1/datasets',
-      '/v1/datasets/*',
-      '/v1/experiments',
-      '/v1/experiments/*',
-      '/v1/experiment_evaluations',
-      '/v1/evaluations',
+      '/v1/dataset_labels',
+      '/v1/dataset_labels/*',
+      '/v1/datasets/:dataset/labels',
+      '/v1/datasets/:dataset/labels/*',
     ],
-    reason: "Data sets and experiments are not served in Phoenix's form here. They are under /v1/cogniverse.",
+    reason: 'Labels of data sets are not served. Use the metadata of the data set.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: ['/v1/experiments/:experiment/tags', '/v1/experiments/:experiment/tags/*'],
+    reason: 'Tags of experiments are not served. Use the metadata of the experiment.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: ['/v1/evaluations'],
+    reason: 'Evaluations are written as annotations, or as evaluations of the runs of an experiment.',
   },
 ];
 

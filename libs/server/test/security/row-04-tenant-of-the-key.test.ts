@@ -164,6 +164,7 @@ describe('every route', () => {
 
 /** All that is a tenant's, as the store tells it. */
 async function stateOf(tenantId: string): Promise<unknown> {
+  const datasetId = (await running.store.listDatasets({ tenantId, name: 'canary' }))[0]!.id;
   const project = { tenantId, name: 'canary' };
   return JSON.parse(
     JSON.stringify(
@@ -171,7 +172,7 @@ async function stateOf(tenantId: string): Promise<unknown> {
         await running.store.listProjects({ tenantId }),
         await running.store.querySpans({ project, limit: 10 }),
         await running.store.listDatasets({ tenantId }),
-        await running.store.getDatasetRows({ tenantId, name: 'canary' }),
+        await running.store.getDatasetRows({ tenantId, datasetId }),
         await running.store.listExperiments({ tenantId }),
         await running.store.listAnnotations({ project, target: 'span', spanIds: [theirs.spanId] }),
       ],

@@ -5,6 +5,7 @@ import type { StoreEngine } from '../engine.js';
 import { RETENTION_SCHEMA } from '../erasure/retention.js';
 import type { StoreHandlers } from '../store-port.js';
 import { ANNOTATION_SCHEMA, Annotations } from './annotations.js';
+import { DATASET_SPLIT_SCHEMA } from './dataset-splits.js';
 import { DATASET_SCHEMA, Datasets } from './datasets.js';
 import { EXPERIMENT_SCHEMA, Experiments } from './experiments.js';
 import { MetaDatabase } from './meta-database.js';
@@ -25,6 +26,7 @@ export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
     DATASET_SCHEMA,
     EXPERIMENT_SCHEMA,
     RETENTION_SCHEMA,
+    DATASET_SPLIT_SCHEMA,
   ]);
   const projects = new Projects(meta, engine);
   const annotations = new Annotations(meta);
@@ -42,15 +44,29 @@ export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
       listAnnotations: (query) => annotations.list(query),
       importAnnotations: ({ project, annotations: list }) => annotations.import(project, list),
       deleteAnnotations: (selection) => annotations.delete(selection),
-      createDataset: ({ tenantId, ...dataset }) => datasets.createDataset(tenantId, dataset),
-      appendToDataset: ({ tenantId, name, rows }) => datasets.appendToDataset(tenantId, name, rows),
-      listDatasets: ({ tenantId }) => datasets.listDatasets(tenantId),
-      getDatasetRows: ({ tenantId, name }) => datasets.getDatasetRows(tenantId, name),
-      createExperiment: ({ tenantId, ...experiment }) => experiments.createExperiment(tenantId, experiment),
-      listExperiments: ({ tenantId }) => experiments.listExperiments(tenantId),
-      logRun: ({ tenantId, experimentId, run }) => experiments.logRun(tenantId, experimentId, run),
-      logRunEvaluation: ({ tenantId, runId, evaluation }) => experiments.logRunEvaluation(tenantId, runId, evaluation),
-      getRuns: ({ tenantId, experimentId }) => experiments.getRuns(tenantId, experimentId),
+      createDataset: (request) => datasets.createDataset(request),
+      appendToDataset: (request) => datasets.appendToDataset(request),
+      uploadDataset: (request) => datasets.uploadDataset(request),
+      changeDataset: (request) => datasets.changeDataset(request),
+      deleteDataset: (request) => experiments.deleteDataset(request),
+      deleteDatasetRows: (request) => datasets.deleteDatasetRows(request),
+      listDatasets: (request) => datasets.listDatasets(request),
+      listDatasetVersions: (request) => datasets.listDatasetVersions(request),
+      getDatasetRows: (request) => datasets.getDatasetRows(request),
+      listDatasetSplits: (request) => datasets.splits.listDatasetSplits(request),
+      createDatasetSplit: (request) => datasets.splits.createDatasetSplit(request),
+      changeDatasetSplit: (request) => datasets.splits.changeDatasetSplit(request),
+      deleteDatasetSplit: (request) => datasets.splits.deleteDatasetSplit(request),
+      createExperiment: (request) => experiments.createExperiment(request),
+      listExperiments: (request) => experiments.listExperiments(request),
+      changeExperiment: (request) => experiments.changeExperiment(request),
+      deleteExperiment: (request) => experiments.deleteExperiment(request),
+      logRun: (request) => experiments.logRun(request),
+      getRuns: (request) => experiments.getRuns(request),
+      logRunEvaluation: (request) => experiments.logRunEvaluation(request),
+      listIncompleteRuns: (request) => experiments.listIncompleteRuns(request),
+      listIncompleteEvaluations: (request) => experiments.listIncompleteEvaluations(request),
+      compareExperiments: (request) => experiments.compareExperiments(request),
     },
     database: meta,
     close: () => meta.close(),

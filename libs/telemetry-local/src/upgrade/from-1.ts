@@ -53,6 +53,38 @@ export const FROM_1: UpgradeStep = {
     'UPDATE dataset_rows SET tenant_id = (SELECT d.tenant_id FROM datasets d WHERE d.id = dataset_id)',
     'ALTER TABLE run_evaluations ADD COLUMN IF NOT EXISTS tenant_id VARCHAR',
     'UPDATE run_evaluations SET tenant_id = (SELECT r.tenant_id FROM runs r WHERE r.id = run_id)',
+    ...columns('datasets', ['updated_at VARCHAR']),
+    ...columns('dataset_rows', [
+      'external_id VARCHAR',
+      'span_id VARCHAR',
+      'content_hash VARCHAR',
+      'is_deleted BOOLEAN',
+    ]),
+    ...columns('experiments', [
+      'description VARCHAR',
+      'repetitions INTEGER',
+      'project_name VARCHAR',
+      'updated_at VARCHAR',
+    ]),
+    ...columns('run_evaluations', [
+      'id VARCHAR',
+      'metadata VARCHAR',
+      'trace_id VARCHAR',
+      'start_time VARCHAR',
+      'end_time VARCHAR',
+    ]),
+    'UPDATE run_evaluations SET id = uuid()::VARCHAR WHERE id IS NULL',
+    // An experiment of format 1 was over all examples of its version, and none was ever deleted.
+    `CREATE TABLE IF NOT EXISTS experiment_examples (
+       tenant_id VARCHAR, experiment_id VARCHAR NOT NULL, example_id VARCHAR NOT NULL, position BIGINT NOT NULL)`,
+    `INSERT INTO experiment_examples SELECT e.tenant_id, e.id, r.id, r.position
+     FROM experiments e JOIN dataset_versions v ON v.id = e.dataset_version_id
+     JOIN dataset_rows r ON r.dataset_id = e.dataset_id AND r.version <= v.number
+     WHERE NOT EXISTS (SELECT 1 FROM experiment_examples x WHERE x.experiment_id = e.id)`,
   ],
   day: [],
 };
+
+function columns(table: string, added: readonly string[]): string[] {
+  return added.map((column) => `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${column}`);
+}

@@ -32,11 +32,12 @@ async function everything(store: TelemetryStore, tenant: Canaries) {
   const { project } = tenant;
   const { tenantId } = project;
   const [experiment] = await store.listExperiments({ tenantId });
+  const [dataset] = await store.listDatasets({ tenantId, name: tenant.text('dataset') });
   return {
     spans: await allPages(store, { project, order: 'asc' }),
     annotations: (await store.listAnnotations({ project })).items,
     datasets: await store.listDatasets({ tenantId }),
-    rows: await store.getDatasetRows({ tenantId, name: tenant.text('dataset') }),
+    rows: await store.getDatasetRows({ tenantId, datasetId: dataset!.id }),
     runs: await store.getRuns({ tenantId, experimentId: experiment!.id }),
   };
 }

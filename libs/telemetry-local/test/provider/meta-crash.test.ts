@@ -76,9 +76,9 @@ it('kill -9 loses nothing that was answered', async () => {
       for (const [spanId, score] of scores) expect(stored.get(spanId) ?? -1).toBeGreaterThanOrEqual(score);
 
       for (const { row } of answered) if (row) rows.push(row);
-      const inputs = (await store.getDatasetRows({ tenantId: 'acme', name: 'd' })).map(({ input }) =>
-        JSON.stringify([input['round'], input['n']]),
-      );
+      const [dataset] = await store.listDatasets({ tenantId: 'acme', name: 'd' });
+      const { items: held } = await store.getDatasetRows({ tenantId: 'acme', datasetId: dataset!.id });
+      const inputs = held.map(({ input }) => JSON.stringify([input['round'], input['n']]));
       expect(new Set(inputs).size).toBe(inputs.length);
       for (const row of rows) expect(inputs).toContain(JSON.stringify(row));
       expect((await store.listDatasets({ tenantId: 'acme' }))[0]?.exampleCount).toBe(inputs.length);
@@ -86,7 +86,7 @@ it('kill -9 loses nothing that was answered', async () => {
       const runs = answered.flatMap(({ run }) => (run === undefined ? [] : [run]));
       const experiment = runs[0]?.[0];
       const logged =
-        experiment === undefined ? [] : await store.getRuns({ tenantId: 'acme', experimentId: experiment });
+        experiment === undefined ? [] : (await store.getRuns({ tenantId: 'acme', experimentId: experiment })).items;
       for (const [, id, n] of runs) {
         const found = logged.find((one) => one.id === id);
         expect(found).toMatchObject({ inputs: { n }, evaluations: [{ name: 'exact', score: n }] });

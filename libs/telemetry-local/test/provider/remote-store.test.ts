@@ -364,7 +364,7 @@ it('answers every read as the store behind the server does', async () => {
     (from) => from.locate({ spanIds: [one.spanId] }),
     (from) => from.locate({ tenantId: 'acme', traceIds: [one.traceId] }),
     (from) => from.listDatasets({ tenantId: 'acme' }),
-    (from) => from.getDatasetRows({ tenantId: 'acme', name: dataset.name }),
+    (from) => from.getDatasetRows({ tenantId: 'acme', datasetId: dataset.id }),
     (from) => from.listExperiments({ tenantId: 'acme' }),
     (from) => from.getRuns({ tenantId: 'acme', experimentId: experiment.id }),
   ];

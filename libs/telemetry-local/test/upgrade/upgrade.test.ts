@@ -39,12 +39,13 @@ async function expectEverything(store: TelemetryStore, content: FixtureContent):
   expect(content.datasets.length).toBeGreaterThan(0);
   for (const { tenantId, rows, ...dataset } of content.datasets) {
     expect(await store.listDatasets({ tenantId })).toEqual([expect.objectContaining(dataset)]);
-    expect(await store.getDatasetRows({ tenantId, name: dataset.name })).toMatchObject(rows);
+    const datasetId = (await store.listDatasets({ tenantId }))[0]!.id;
+    expect((await store.getDatasetRows({ tenantId, datasetId })).items).toMatchObject(rows);
   }
   expect(content.experiments.length).toBeGreaterThan(0);
   for (const { tenantId, runs, ...experiment } of content.experiments) {
     expect(await store.listExperiments({ tenantId })).toEqual([expect.objectContaining(experiment)]);
-    expect(await store.getRuns({ tenantId, experimentId: experiment.id })).toMatchObject(runs);
+    expect((await store.getRuns({ tenantId, experimentId: experiment.id })).items).toMatchObject(runs);
   }
 }
 
@@ -96,12 +97,12 @@ describe.each(FORMATS)('a directory of format %i', (format) => {
     await store.addAnnotations({ project, annotations: [{ spanId, name: 'relevance', score: 1 }] });
     expect((await store.listAnnotations({ project, target: 'span', spanIds: [spanId] })).items).toHaveLength(1);
     const { tenantId, name } = first!;
-    await store.appendToDataset({ tenantId, name, rows: [{ input: { q: 'four' } }] });
-    expect(await store.getDatasetRows({ tenantId, name })).toHaveLength(first!.rows.length + 1);
+    const { id: datasetId } = await store.appendToDataset({ tenantId, name, rows: [{ input: { q: 'four' } }] });
+    expect((await store.getDatasetRows({ tenantId, datasetId })).items).toHaveLength(first!.rows.length + 1);
     const experiment = await store.createExperiment({ tenantId, name: 'new', datasetName: name });
     const run = await store.logRun({ tenantId, experimentId: experiment.id, run: { inputs: {}, outputs: {} } });
     await store.logRunEvaluation({ tenantId, runId: run.id, evaluation: { name: 'exact', score: 1 } });
-    expect(await store.getRuns({ tenantId, experimentId: experiment.id })).toMatchObject([
+    expect((await store.getRuns({ tenantId, experimentId: experiment.id })).items).toMatchObject([
       { evaluations: [{ name: 'exact' }] },
     ]);
   });

@@ -9,7 +9,16 @@ export type {
   TraceAnnotationQuery,
 } from './annotation-store.js';
 export type { DatasetStore } from './dataset-store.js';
-export type { ExperimentStore, NewExperimentRun } from './experiment-store.js';
+export {
+  type ComparedEvaluation,
+  type ComparedExample,
+  type ComparedExperiment,
+  type ComparedRuns,
+  type ComparedScore,
+  compareExperimentRuns,
+  type ExperimentComparison,
+} from './experiment-comparison.js';
+export type { ExperimentStore, NewExperiment, NewExperimentRun, NewRunEvaluation } from './experiment-store.js';
 export { jsonObject } from './json-value.js';
 export type {
   ProviderConfig,
@@ -25,11 +34,17 @@ export type {
   AttributeValue,
   DatasetRecord,
   DatasetRow,
+  DatasetRowPage,
+  DatasetSplitRecord,
+  DatasetUpload,
+  DatasetVersionRecord,
   DocumentAnnotation,
   ExperimentEvaluation,
   ExperimentRecord,
   ExperimentRunRecord,
   ImportCounts,
+  IncompleteEvaluation,
+  IncompleteRun,
   LocatedId,
   MetricPoint,
   NewAnnotation,

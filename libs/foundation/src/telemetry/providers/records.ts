@@ -256,40 +256,105 @@ export interface SessionTurn {
   readonly tokenCountCompletion: number;
 }
 
-/** One row of a data set. */
+/** One example of a data set, as it is in one version. */
 export interface DatasetRow {
   readonly id: string;
+  /** The id that its owner gave it, unique within the data set. */
+  readonly externalId: string | undefined;
   readonly input: Readonly<Record<string, unknown>>;
   readonly output: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Names of the splits that it is in now, whatever the version; by name. */
+  readonly splits: readonly string[];
+  /** The span that it was made of. */
+  readonly spanId: string | undefined;
+  /** ISO 8601: when it got these contents. */
+  readonly updatedAt: string;
 }
 
 export interface NewDatasetRow {
   input: Record<string, unknown>;
   output?: Record<string, unknown> | undefined;
   metadata?: Record<string, unknown> | undefined;
+  /** A row whose `externalId` the data set has takes the place of that one. */
+  externalId?: string | undefined;
+  /** Of a row that the data set has: it is given these contents. */
+  id?: string | undefined;
+  /** Names of splits, which are made when they are missing. Default: those that it is in stay. */
+  splits?: readonly string[] | undefined;
+  /** 16 hex digits. The span need not be stored yet. */
+  spanId?: string | undefined;
 }
 
 export interface DatasetRecord {
   readonly id: string;
+  readonly tenantId: string | null;
   readonly name: string;
   readonly description: string;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** The newest. */
   readonly versionId: string;
+  /** ISO 8601. */
   readonly createdAt: string;
   readonly updatedAt: string;
   readonly exampleCount: number;
 }
 
-export interface ExperimentRecord {
+/** Every change of rows makes a version; a version never changes. */
+export interface DatasetVersionRecord {
+  readonly id: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly exampleCount: number;
+}
+
+/** A named part of a data set. */
+export interface DatasetSplitRecord {
   readonly id: string;
   readonly name: string;
+  readonly description: string | null;
+  /** As CSS has it: `#33c5e8`. */
+  readonly color: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  /** Of the newest version. */
+  readonly exampleCount: number;
+}
+
+/** What an upload made of a data set. */
+export interface DatasetUpload {
+  readonly dataset: DatasetRecord;
+  readonly createdCount: number;
+  /** Rows with other contents or other splits. */
+  readonly updatedCount: number;
+  readonly deletedCount: number;
+}
+
+export interface ExperimentRecord {
+  readonly id: string;
+  readonly tenantId: string | null;
+  readonly name: string;
+  readonly description: string;
   /** Undefined for an experiment without a data set. */
   readonly datasetId: string | undefined;
   readonly datasetVersionId: string | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** How often each example is to be run. */
+  readonly repetitions: number;
+  /** The project of its traces. */
+  readonly projectName: string | undefined;
+  /** ISO 8601. */
   readonly createdAt: string;
+  readonly updatedAt: string;
+  /** Examples that it is over; 0 without a data set. */
+  readonly exampleCount: number;
   readonly runCount: number;
+  readonly successfulRunCount: number;
+  readonly failedRunCount: number;
+  /** Of the runs that examples and repetitions ask for, those that nobody logged. */
+  readonly missingRunCount: number;
 }
 
 export interface ExperimentRunRecord {
@@ -301,6 +366,7 @@ export interface ExperimentRunRecord {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly repetitionNumber: number;
   readonly traceId: string | undefined;
+  /** Undefined for a run that succeeded. */
   readonly error: string | undefined;
   readonly startTime: string;
   readonly endTime: string;
@@ -308,12 +374,31 @@ export interface ExperimentRunRecord {
 }
 
 export interface ExperimentEvaluation {
+  readonly id: string;
   readonly name: string;
   readonly annotatorKind: AnnotatorKind;
   readonly label: string | null;
   readonly score: number | null;
   readonly explanation: string | null;
   readonly error: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly traceId: string | undefined;
+  /** ISO 8601. */
+  readonly startTime: string;
+  readonly endTime: string;
+}
+
+/** An example with the repetitions of which no run succeeded. */
+export interface IncompleteRun {
+  readonly example: DatasetRow;
+  readonly repetitionNumbers: readonly number[];
+}
+
+/** A successful run with the evaluations that are missing, or failed. */
+export interface IncompleteEvaluation {
+  readonly run: ExperimentRunRecord;
+  readonly example: DatasetRow;
+  readonly evaluationNames: readonly string[];
 }
 
 /** One value of one metric. `timestamp` is the start of its bucket, or of the range without buckets. */
@@ -330,4 +415,17 @@ export interface MetricPoint {
 export interface Page<T> {
   readonly items: readonly T[];
   readonly nextCursor: string | undefined;
+}
+
+/** Which part of a list is asked for. */
+export interface Paged {
+  /** From 1 to 1000; default: all of it, in one page. */
+  readonly limit?: number | undefined;
+  /** Of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+/** Rows of one version. */
+export interface DatasetRowPage extends Page<DatasetRow> {
+  readonly versionId: string;
 }

@@ -224,6 +224,10 @@ describe('toTable', () => {
       input: { query: 'peace' },
       output: { ids: ['1'] },
       metadata: { at: { x: 1 } },
+      externalId: undefined,
+      splits: [],
+      spanId: undefined,
+      updatedAt: '2026-01-31T12:00:00.000Z',
     };
     expect(read(await toTable([row]))).toEqual({
       id: { type: 'Utf8', values: ['r-1'] },

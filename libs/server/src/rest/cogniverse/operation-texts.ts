@@ -12,6 +12,9 @@ export interface OperationText {
   readonly example: Readonly<Record<string, unknown>>;
 }
 
+const DATASET_ID = 'the id that POST datasets gave';
+const ROW_ID = 'the id of a row';
+const EXPERIMENT_ID = 'the id that POST experiments gave';
 const PROJECT = { tenant_id: 'acme', name: 'cogniverse-acme-search' };
 
 export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
@@ -161,12 +164,82 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     description: '',
     example: { tenant: 'acme', name: 'questions', rows: [{ input: { query: 'war' }, output: { speech: '1942' } }] },
   },
-  listDatasets: { tag: 'data sets', summary: 'Lists data sets.', description: '', example: { tenant: 'acme' } },
+  uploadDataset: {
+    tag: 'data sets',
+    summary: 'Creates a data set, adds to it, or replaces what it holds.',
+    description:
+      'A row without an id is the first row of equal contents, so the same upload again changes nothing. `update` deletes rows that the upload does not have. Rows that change make a version.',
+    example: {
+      tenant: 'acme',
+      name: 'questions',
+      action: 'update',
+      rows: [{ external_id: 'q-1', input: { query: 'peace' }, output: { speech: '1945' }, splits: ['train'] }],
+    },
+  },
+  changeDataset: {
+    tag: 'data sets',
+    summary: 'Changes name, description or metadata of a data set.',
+    description: 'What is left out stays.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID, name: 'hard questions' },
+  },
+  deleteDataset: {
+    tag: 'data sets',
+    summary: 'Deletes a data set.',
+    description: 'With its versions and the experiments over it.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID },
+  },
+  deleteDatasetRows: {
+    tag: 'data sets',
+    summary: 'Deletes rows of a data set, as a new version.',
+    description: 'Versions before keep them.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID, row_ids: [ROW_ID] },
+  },
+  listDatasets: {
+    tag: 'data sets',
+    summary: 'Lists data sets, by tenant, id or name.',
+    description: 'In the order of their creation.',
+    example: { tenant: 'acme', name: 'questions' },
+  },
+  listDatasetVersions: {
+    tag: 'data sets',
+    summary: 'Lists the versions of a data set.',
+    description: 'The newest first.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID, limit: 100 },
+  },
   getDatasetRows: {
     tag: 'data sets',
-    summary: 'Gives the rows of a data set.',
+    summary: 'Gives the rows of a data set, as of any version.',
+    description: 'In the order they were added. `splits` holds ids or names, of which a row is in one at least.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID, splits: ['train'], limit: 100 },
+  },
+  listDatasetSplits: {
+    tag: 'data sets',
+    summary: 'Lists the splits of a data set.',
     description: '',
-    example: { tenant: 'acme', name: 'questions' },
+    example: { tenant: 'acme', dataset_id: DATASET_ID },
+  },
+  createDatasetSplit: {
+    tag: 'data sets',
+    summary: 'Creates a split.',
+    description: 'A name that the data set has already gets 409 `dataset_exists`.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID, name: 'train', row_ids: [ROW_ID] },
+  },
+  changeDatasetSplit: {
+    tag: 'data sets',
+    summary: 'Changes a split, and what is in it.',
+    description: 'A row that is both added and removed is removed.',
+    example: {
+      tenant: 'acme',
+      dataset_id: DATASET_ID,
+      split_id: 'the id that POST datasets/splits gave',
+      add_row_ids: [ROW_ID],
+    },
+  },
+  deleteDatasetSplit: {
+    tag: 'data sets',
+    summary: 'Deletes a split.',
+    description: 'Its rows stay.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID, split_id: 'the id that POST datasets/splits gave' },
   },
   createExperiment: {
     tag: 'experiments',
@@ -174,14 +247,51 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     description: '',
     example: { tenant: 'acme', name: 'bm25 against cosine', dataset_name: 'questions' },
   },
-  listExperiments: { tag: 'experiments', summary: 'Lists experiments.', description: '', example: { tenant: 'acme' } },
+  listExperiments: {
+    tag: 'experiments',
+    summary: 'Lists experiments, by tenant, id or data set.',
+    description: 'In the order of their creation, with the numbers of their runs.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID },
+  },
+  changeExperiment: {
+    tag: 'experiments',
+    summary: 'Changes name, description or metadata of an experiment.',
+    description: 'What is left out stays.',
+    example: { tenant: 'acme', experiment_id: EXPERIMENT_ID, name: 'cosine, k = 20' },
+  },
+  deleteExperiment: {
+    tag: 'experiments',
+    summary: 'Deletes an experiment with its runs.',
+    description: 'Its traces stay.',
+    example: { tenant: 'acme', experiment_id: EXPERIMENT_ID },
+  },
+  listIncompleteRuns: {
+    tag: 'experiments',
+    summary: 'Lists the examples that lack a successful run.',
+    description: 'With the repetitions that are to be run.',
+    example: { tenant: 'acme', experiment_id: EXPERIMENT_ID, limit: 50 },
+  },
+  listIncompleteEvaluations: {
+    tag: 'experiments',
+    summary: 'Lists the successful runs that lack an evaluation.',
+    description: 'One that failed is lacking too.',
+    example: { tenant: 'acme', experiment_id: EXPERIMENT_ID, evaluation_names: ['exact'], limit: 50 },
+  },
+  compareExperiments: {
+    tag: 'experiments',
+    summary: 'Compares experiments over one data set, example by example.',
+    description:
+      'The first is the baseline: deltas are differences from its scores. Means are over examples, and over the repetitions of each.',
+    example: { tenant: 'acme', experiment_ids: ['id of the baseline', 'id of another'] },
+  },
   logRun: {
     tag: 'experiments',
     summary: 'Logs one run of an experiment.',
-    description: '',
+    description:
+      'Of an example and repetition there is one run: one that failed is replaced, one that succeeded gets 409 `experiment_run_exists`.',
     example: {
       tenant: 'acme',
-      experiment_id: 'the id that POST experiments gave',
+      experiment_id: EXPERIMENT_ID,
       run: { inputs: { query: 'peace' }, outputs: { speech: '1945' } },
     },
   },
@@ -189,7 +299,7 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     tag: 'experiments',
     summary: 'Gives the runs of an experiment with their evaluations.',
     description: '',
-    example: { tenant: 'acme', experiment_id: 'the id that POST experiments gave' },
+    example: { tenant: 'acme', experiment_id: EXPERIMENT_ID, limit: 100 },
   },
   logRunEvaluation: {
     tag: 'experiments',

@@ -1,31 +1,63 @@
-/** What a store keeps of experiments. `tenantId: null` stands for what names no tenant.   Server -> [experiment-calls]. */
-import type { NewExperimentRun } from '../experiment-store.js';
-import type { AnnotatorKind, ExperimentRecord, ExperimentRunRecord } from '../records.js';
+/** What a store keeps of experiments. `tenantId: null` stands for what names no tenant; undefined, where it may be, for any.   Server -> [experiment-calls]. */
+import type { ExperimentComparison } from '../experiment-comparison.js';
+import type { NewExperiment, NewExperimentRun, NewRunEvaluation } from '../experiment-store.js';
+import type {
+  ExperimentEvaluation,
+  ExperimentRecord,
+  ExperimentRunRecord,
+  IncompleteEvaluation,
+  IncompleteRun,
+  Page,
+  Paged,
+} from '../records.js';
+
+export interface OfExperiment {
+  readonly tenantId: string | null;
+  readonly experimentId: string;
+}
 
 export interface ExperimentCalls {
-  createExperiment(request: {
-    tenantId: string | null;
-    name: string;
-    datasetName?: string | undefined;
-    metadata?: Record<string, unknown> | undefined;
-  }): Promise<ExperimentRecord>;
-  listExperiments(request: { tenantId: string | null }): Promise<ExperimentRecord[]>;
-  logRun(request: {
-    tenantId: string | null;
-    experimentId: string;
-    run: NewExperimentRun;
-  }): Promise<ExperimentRunRecord>;
+  createExperiment(
+    request: NewExperiment & {
+      readonly tenantId: string | null;
+      /** Instead of `datasetName`. */
+      readonly datasetId?: string | undefined;
+    },
+  ): Promise<ExperimentRecord>;
+  /** In the order of their creation. */
+  listExperiments(request: {
+    readonly tenantId?: string | null | undefined;
+    readonly experimentId?: string | undefined;
+    readonly datasetId?: string | undefined;
+  }): Promise<ExperimentRecord[]>;
+  changeExperiment(
+    request: OfExperiment & {
+      readonly name?: string | undefined;
+      readonly description?: string | undefined;
+      readonly metadata?: Record<string, unknown> | undefined;
+    },
+  ): Promise<ExperimentRecord>;
+  /** With its runs; its traces stay. */
+  deleteExperiment(request: OfExperiment): Promise<void>;
+  /** Errors: `ExperimentRunExistsError` where this example and repetition succeeded; one that failed is replaced. */
+  logRun(request: OfExperiment & { readonly run: NewExperimentRun }): Promise<ExperimentRunRecord>;
+  /** In the order they were logged, or the other way round. */
+  getRuns(
+    request: OfExperiment & Paged & { readonly order?: 'asc' | 'desc' | undefined },
+  ): Promise<Page<ExperimentRunRecord>>;
+  /** Adds or replaces the evaluation of that name. */
   logRunEvaluation(request: {
-    tenantId: string | null;
-    runId: string;
-    evaluation: {
-      name: string;
-      label?: string | null | undefined;
-      score?: number | null | undefined;
-      explanation?: string | null | undefined;
-      error?: string | null | undefined;
-      annotatorKind?: AnnotatorKind | undefined;
-    };
-  }): Promise<void>;
-  getRuns(request: { tenantId: string | null; experimentId: string }): Promise<ExperimentRunRecord[]>;
+    readonly tenantId?: string | null | undefined;
+    readonly runId: string;
+    readonly evaluation: NewRunEvaluation;
+  }): Promise<ExperimentEvaluation>;
+  listIncompleteRuns(request: OfExperiment & Paged): Promise<Page<IncompleteRun>>;
+  listIncompleteEvaluations(
+    request: OfExperiment & Paged & { readonly evaluationNames: readonly string[] },
+  ): Promise<Page<IncompleteEvaluation>>;
+  /** The first is what the others are compared with. */
+  compareExperiments(request: {
+    readonly tenantId: string | null;
+    readonly experimentIds: readonly string[];
+  }): Promise<ExperimentComparison>;
 }

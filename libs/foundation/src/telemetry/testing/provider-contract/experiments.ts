@@ -42,7 +42,13 @@ export function describeExperiments({ check }: ContractTopic): void {
         startTime: '1970-01-01T00:00:01.000Z',
         endTime: '1970-01-01T00:00:02.000000001Z',
       });
-      const byName = [...evaluations].sort((a, b) => (a.name < b.name ? -1 : 1));
+      const byName = [...evaluations]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ id, metadata, traceId: _traceId, startTime, endTime, ...said }) => {
+          assert.ok(id !== '' && Date.parse(startTime) <= Date.parse(endTime));
+          assert.deepEqual(metadata, {});
+          return said;
+        });
       assert.deepEqual(byName, [
         { name: 'exact', annotatorKind: 'CODE', label: 'yes', score: 1, explanation: null, error: null },
         { name: 'judge', annotatorKind: 'LLM', label: 'good', score: null, explanation: 'why', error: null },
