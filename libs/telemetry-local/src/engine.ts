@@ -92,7 +92,8 @@ export class StoreEngine {
   readonly #days: DayFiles;
   readonly #runs = new RunIndex();
   readonly #known = new Map<number, KnownSpans>();
-  readonly #loadingKnown = new Set<KnownSpans>();
+  /** Readings of ids under way. They settle before the database is closed or its thread ends. */
+  readonly #loadingKnown = new Map<KnownSpans, Promise<void>>();
   #isOpen = false;
   readonly #memory: RequestMemory;
   readonly #projectKeys = new Map<string, ProjectKey>();
@@ -505,7 +506,6 @@ export class StoreEngine {
 
   /** Reads the ids of a day file's spans, some at a time. What is flushed meanwhile was added when it came. */
   #loadKnown(day: number, known: KnownSpans): void {
-    this.#loadingKnown.add(known);
     const load = async () => {
       const file = this.#days.get(day);
       if (file === undefined) return known.complete();
@@ -513,6 +513,7 @@ export class StoreEngine {
       const segments = await this.query(`SELECT seg, min(seq), max(seq) FROM ${catalog}.spans GROUP BY seg`);
       for (const [segment, first, last] of segments as [bigint, bigint, bigint][]) {
         for (let from = first; from <= last; from += BigInt(KNOWN_PAGE)) {
+          if (this.#closing) return;
           const rows = await this.query(
             `SELECT lower(hex(trace_id)), lower(hex(span_id)) FROM ${catalog}.spans
              WHERE seg = ${segment} AND seq BETWEEN ${from} AND ${from + BigInt(KNOWN_PAGE - 1)}`,
@@ -522,10 +523,13 @@ export class StoreEngine {
       }
       known.complete();
     };
-    load()
-      // Without it rows are compared one by one, as before; the next span of the day tries again.
-      .catch((error: unknown) => this.#events.report(`the spans of a day file could not be listed: ${String(error)}`))
+    const loading = load()
+      .catch((error: unknown) => {
+        // Without it rows are compared one by one, as before; the next span of the day tries again.
+        if (!this.#closing) this.#events.report(`the spans of a day file could not be listed: ${String(error)}`);
+      })
       .finally(() => this.#loadingKnown.delete(known));
+    this.#loadingKnown.set(known, loading);
   }
 
   /** Looks up the rows in doubt. Errors: those of `query`. */
@@ -890,6 +894,7 @@ export class StoreEngine {
     this.#wakeFlush?.();
     await this.#flushing;
     await this.#tableThatWaits();
+    await Promise.all(this.#loadingKnown.values());
   }
 
   /** The table of the segment to come, if one could be made. */
@@ -904,6 +909,7 @@ export class StoreEngine {
     this.#closing = true;
     this.#wakeFlush?.();
     await this.#flushing;
+    await Promise.all(this.#loadingKnown.values());
     for (const segment of this.#segments) segment.seal();
     (await this.#tableThatWaits())?.appender.closeSync();
     await this.#flushConnection.run('CHECKPOINT meta');

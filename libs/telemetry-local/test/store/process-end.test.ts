@@ -32,3 +32,16 @@ it('process.exit() in the middle of writes, flushes and queries ends cleanly, an
   expect(tenant!.spanCount).toBeGreaterThanOrEqual(acknowledged);
   expect(tenant!.spanCount).toBeLessThanOrEqual(next);
 }, 60_000);
+
+it('process.exit() right after the first span ends cleanly, while the spans that were there are being read', async () => {
+  for (let round = 0; round < 10; round++) {
+    const first = String(10_000_000 + 50 * round);
+    const { stderr } = await run(process.execPath, [
+      join(import.meta.dirname, 'fixtures/ending-process.mjs'),
+      dataDir,
+      '0',
+      first,
+    ]);
+    expect(stderr).toBe('');
+  }
+}, 60_000);
