@@ -1,4 +1,4 @@
-/** `DELETE` of spans, traces and projects in Phoenix's form. */
+/** `DELETE` of spans, traces, sessions and projects in Phoenix's form. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BASE_MILLIS, getJson, newId, send, startTestServer, type TestServer } from './running-server.js';
 
@@ -90,4 +90,35 @@ it('deletes a project, and refuses to delete "default"', async () => {
   expect((await getJson(`${server.url}/v1/projects/whole`)).status).toBe(404);
   expect((await remove('/v1/projects/whole')).status).toBe(404);
   expect((await remove('/v1/projects/default')).status).toBe(403);
+});
+
+it('deletes sessions with their traces: one, or several of which some are not there', async () => {
+  const turn = (session: string) => ({ name: session, attributes: { 'session.id': { stringValue: session } } });
+  await send(server.url, ['s-1', 's-2', 's-3', 's-4'].map(turn), { project: 'talks' });
+  expect((await remove('/v1/sessions/s-1')).status).toBe(204);
+  expect((await remove('/v1/sessions/s-1')).status).toBe(404);
+  const { body } = await getJson(`${server.url}/v1/sessions/s-2`);
+  const bulk = async (identifiers: string[]) =>
+    fetch(`${server.url}/v1/sessions/delete`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ session_identifiers: identifiers }),
+    });
+  expect((await bulk([body.data.id, 's-3', 'never'])).status).toBe(204);
+  expect(await spanNames('talks')).toEqual(['s-4']);
+  expect((await bulk([])).status).toBe(422);
+});
+
+it('deletes with a session the spans of its traces that carry no session id', async () => {
+  const [traceId, root] = [newId(32), newId(16)];
+  await send(
+    server.url,
+    [
+      { traceId, spanId: root, attributes: { 'session.id': { stringValue: 'whole' } } },
+      { traceId, parentSpanId: root, name: 'below' },
+    ],
+    { project: 'whole-traces' },
+  );
+  expect((await remove('/v1/sessions/whole')).status).toBe(204);
+  expect((await getJson(`${server.url}/v1/projects/whole-traces/spans`)).body.data ?? []).toEqual([]);
 });

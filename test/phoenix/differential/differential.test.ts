@@ -121,7 +121,7 @@ class Side {
 
   async #send({ method, path, body }: Ask, cursor: string | undefined): Promise<Answer> {
     const after = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const response = await fetch(`${this.target.url}${this.#fill(path, encodeURIComponent)}${after}`, {
+    const response = await fetchAgain(`${this.target.url}${this.#fill(path, encodeURIComponent)}${after}`, {
       method,
       headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
       ...(body !== undefined && { body: this.#fill(JSON.stringify(body), (text) => text) }),
@@ -135,6 +135,17 @@ class Side {
     return text.replace(/\{(\w+)\}/g, (all, name: string) =>
       this.#variables[name] === undefined ? all : encode(this.#variables[name]),
     );
+  }
+}
+
+/** Phoenix closes connections that were idle, at times just when a request goes out on one: that request was not read, and goes out again. */
+async function fetchAgain(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    const { code } = (error as { cause?: { code?: string } }).cause ?? {};
+    if (code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET') throw error;
+    return fetch(url, init);
   }
 }
 

@@ -648,5 +648,5 @@ export const ALL: Readonly<Record<string, readonly Ask[]>> = {
   experiments: EXPERIMENTS,
   deletions: DELETES,
 };
-const COMPARED = ['reads', 'queries', 'spans written'];
+const COMPARED = ['reads', 'annotations', 'sessions', 'queries', 'projects', 'spans written', 'deletions'];
 export const GROUPS = Object.fromEntries(Object.entries(ALL).filter(([name]) => COMPARED.includes(name)));

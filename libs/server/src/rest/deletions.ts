@@ -1,17 +1,28 @@
 /**
- * `DELETE` of spans, traces and projects.   Control path: client -> [deletions] -> store.   Source: Phoenix 20.26.
+ * `DELETE` of spans, traces, sessions and projects.   Control path: client -> [deletions] -> store.   Source: Phoenix 20.26.
  *
  * Phoenix names a span or a trace without its project. Here ids are those of a project, so an id that several hold is refused until the
  * request names the tenant, or the GlobalID that the reads give out.
  */
-import { InvalidQueryError, type ProjectRef, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import {
+  InvalidQueryError,
+  type ProjectRef,
+  SessionNotFoundError,
+  type TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { HttpAnswer } from '../error-answers.js';
+import { readJsonBody } from './json-body.js';
 import { readOpaqueId } from './opaque-id.js';
 import { chosenTenant, resolveProject, TENANT_HEADER, TENANT_PARAMETER } from './project-resolution.js';
 import { QueryParameters } from './query-parameters.js';
+import { resolveSession } from './sessions.js';
 
 const DEFAULT_PROJECT = 'default';
+const sessionDeletion = z.object({
+  session_identifiers: z.array(z.string()).min(1, 'it must name a session').max(1000),
+});
 
 export function registerDeletions(app: FastifyInstance, store: TelemetryStore): void {
   app.delete('/v1/spans/:span', async (request, reply) => {
@@ -24,6 +35,27 @@ export function registerDeletions(app: FastifyInstance, store: TelemetryStore): 
     const { trace } = request.params as { trace: string };
     const { project, id } = await findHolder(store, request, 'Trace', trace);
     await store.deleteTraces({ project, traceIds: [id] });
+    return reply.code(204).send();
+  });
+  app.delete('/v1/sessions/:session', async (request, reply) => {
+    const { session } = request.params as { session: string };
+    const { project, sessionId } = await resolveSession(store, request, session);
+    const { tenantId, name } = project;
+    await deleteSession(store, { tenantId, name }, sessionId);
+    return reply.code(204).send();
+  });
+  // What is not there is passed over.
+  app.post('/v1/sessions/delete', async (request, reply) => {
+    const { session_identifiers: identifiers } = readJsonBody(request, sessionDeletion);
+    for (const identifier of identifiers) {
+      try {
+        const { project, sessionId } = await resolveSession(store, request, identifier);
+        const { tenantId, name } = project;
+        await deleteSession(store, { tenantId, name }, sessionId);
+      } catch (error) {
+        if (!(error instanceof SessionNotFoundError)) throw error;
+      }
+    }
     return reply.code(204).send();
   });
   app.delete('/v1/projects/:project/traces', async (request, reply) => {
@@ -43,6 +75,20 @@ export function registerDeletions(app: FastifyInstance, store: TelemetryStore): 
     await store.deleteProject({ project: { tenantId, name } });
     return reply.code(204).send();
   });
+}
+
+/** With whole traces: spans of them that carry no session id of their own go too. */
+async function deleteSession(store: TelemetryStore, project: ProjectRef, sessionId: string): Promise<void> {
+  let cursor: string | undefined;
+  const traceIds: string[] = [];
+  do {
+    const page = await store.queryTraces({ project, sessionId, limit: 1000, cursor });
+    traceIds.push(...page.items.map((trace) => trace.traceId));
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  // The session first: without its spans nothing would say that it was there.
+  await store.deleteSessions({ project, sessionIds: [sessionId] });
+  if (traceIds.length > 0) await store.deleteTraces({ project, traceIds });
 }
 
 /** Errors: `HttpAnswer` 404 where nobody holds it, 409 where several do. */

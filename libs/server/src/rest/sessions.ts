@@ -13,7 +13,7 @@ import {
   type TraceRecord,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
-import { HttpAnswer } from '../error-answers.js';
+import { readFilter } from './filter-parameter.js';
 import { locateTargets } from './located-targets.js';
 import { opaqueId, readOpaqueId } from './opaque-id.js';
 import { isoMicros } from './phoenix-span.js';
@@ -23,20 +23,21 @@ import { QueryParameters } from './query-parameters.js';
 /** Served paths, for the answer to other methods. */
 export const SESSION_PATHS: readonly { path: string; methods: readonly HTTPMethods[] }[] = [
   { path: '/v1/projects/:project/sessions', methods: ['GET', 'HEAD'] },
-  { path: '/v1/sessions/:session', methods: ['GET', 'HEAD'] },
+  { path: '/v1/sessions/:session', methods: ['GET', 'HEAD', 'DELETE'] },
+  { path: '/v1/sessions/delete', methods: ['POST'] },
 ];
 
 export function registerSessions(app: FastifyInstance, store: TelemetryStore): void {
   app.get('/v1/projects/:project/sessions', async (request) => {
-    if ('filter' in (request.query as object)) throw new HttpAnswer(501, 'The parameter "filter" is not served here.');
-    const query = new QueryParameters(request, ['cursor', 'limit', 'order', TENANT_PARAMETER]);
+    const query = new QueryParameters(request, ['cursor', 'limit', 'order', 'filter', TENANT_PARAMETER]);
+    const condition = readFilter(query, 'session');
     const limit = query.integer('limit', { min: 1, max: 1000, default: 100 });
     const order = query.oneOf('order', ['asc', 'desc'], 'asc');
     const cursor = query.single('cursor') || undefined;
     const { id, tenantId, name } = await resolveProject(store, request, query);
     const project = { tenantId, name };
     // Phoenix orders by its row numbers: the order in which sessions came.
-    const page = await store.listSessions({ project, sort: 'sequence', order, limit, cursor });
+    const page = await store.listSessions({ project, condition, sort: 'sequence', order, limit, cursor });
     const traces = await tracesOf(store, project, page.items);
     return {
       data: page.items.map((session) => phoenixSession(id, session, traces.get(session.sessionId) ?? [])),
@@ -54,6 +55,12 @@ export function registerSessions(app: FastifyInstance, store: TelemetryStore): v
     const traces = await tracesOf(store, ref, [session]);
     return { data: phoenixSession(project.id, session, traces.get(sessionId) ?? []) };
   });
+}
+
+/** The session id in an id of this server's; anything else is a session id as it is. */
+export function sessionIdOf(identifier: string): string {
+  const session = readOpaqueId('ProjectSession', identifier)?.split(':')[1];
+  return session === undefined ? identifier : Buffer.from(session, 'base64url').toString('utf8');
 }
 
 /** Key of a session's id: of letters, digits, `-` and `_`, whatever the session id holds. */

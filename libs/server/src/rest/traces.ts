@@ -4,16 +4,16 @@
 import {
   InvalidQueryError,
   type ProjectRef,
-  parseCondition,
   type StoredSpan,
   type TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
-import { HttpAnswer } from '../error-answers.js';
+import { readFilter } from './filter-parameter.js';
 import { opaqueId } from './opaque-id.js';
 import { isoMicros, phoenixSpanSummary } from './phoenix-span.js';
 import { resolveProject, TENANT_PARAMETER } from './project-resolution.js';
 import { badValue, QueryParameters } from './query-parameters.js';
+import { sessionIdOf } from './sessions.js';
 
 const KNOWN = [
   'cursor',
@@ -41,7 +41,7 @@ export function registerTraces(app: FastifyInstance, store: TelemetryStore): voi
     const traceQuery = {
       startTime,
       endTime,
-      sessionId: query.list('session_identifier'),
+      sessionId: query.list('session_identifier')?.map(sessionIdOf),
       condition: conditionOf(query, startTime, endTime),
       sort:
         query.oneOf('sort', ['start_time', 'latency_ms'], 'start_time') === 'start_time'
@@ -84,23 +84,14 @@ export function registerTraces(app: FastifyInstance, store: TelemetryStore): voi
   });
 }
 
-/** `filter`, and the older parameters that say the same. Errors: `HttpAnswer` 400, as Phoenix's, for a filter that cannot be read. */
+/** `filter`, and the older parameters that say the same. Errors: as `readFilter`. */
 function conditionOf(
   query: QueryParameters,
   startTime: bigint | undefined,
   endTime: bigint | undefined,
 ): string | undefined {
-  const filter = query.single('filter')?.trim();
-  const parts: string[] = [];
-  if (filter) {
-    try {
-      parseCondition('trace', filter);
-    } catch (error) {
-      if (error instanceof InvalidQueryError) throw new HttpAnswer(400, error.message, { code: error.code });
-      throw error;
-    }
-    parts.push(`(${filter})`);
-  }
+  const filter = readFilter(query, 'trace');
+  const parts = filter === undefined ? [] : [`(${filter})`];
   if (query.single('error') !== undefined) parts.push(`error_count ${query.boolean('error') ? '>' : '=='} 0`);
   for (const [name, sign] of [
     ['min_latency_ms', '>='],

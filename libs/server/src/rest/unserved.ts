@@ -37,11 +37,6 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
     reason: 'Stored spans and traces are not changed over this API. Send spans as OTLP to POST /v1/traces.',
   },
   {
-    methods: ['POST', 'DELETE'],
-    paths: ['/v1/sessions/delete', '/v1/sessions/:session'],
-    reason: 'Sessions are not deleted over this API.',
-  },
-  {
     methods: READ_WRITE,
     paths: [
       '/v1/dataset_labels',
