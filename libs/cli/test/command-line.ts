@@ -123,7 +123,7 @@ export interface SampleSpan {
 }
 
 /** Sends spans as OTLP/JSON, each into the project `cogniverse-{tenant}-search`. */
-export async function send(otlpHttp: string, base: Date, spans: readonly SampleSpan[]): Promise<void> {
+export async function send(otlpHttp: string, base: Date, spans: readonly SampleSpan[], key?: string): Promise<void> {
   const text = (key: string, value: string | number) => ({
     key,
     value: typeof value === 'string' ? { stringValue: value } : { intValue: String(value) },
@@ -155,7 +155,7 @@ export async function send(otlpHttp: string, base: Date, spans: readonly SampleS
   }));
   const response = await fetch(otlpHttp, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
     body: JSON.stringify({ resourceSpans }),
   });
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);

@@ -2,7 +2,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cogniverse, FREE_PORTS, inProcess, serve, temporaryDirectory } from './command-line.js';
+import { cogniverse, FREE_PORTS, inProcess, send, serve, temporaryDirectory } from './command-line.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let data: string;
@@ -34,10 +34,56 @@ describe('keys', () => {
     expect(await status(acme)).toBe(200);
     const read = ['projects', '--endpoint', serving.addresses.http];
     expect(await inProcess([...read, '--api-key', acme])).toMatchObject({ code: 0 });
-    expect(await inProcess(read)).toMatchObject({ code: 1, stderr: expect.stringContaining('401') });
+    expect(await inProcess(read)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/given no key \(401\): .*COGNIVERSE_API_KEY or --api-key\.\n$/),
+    });
     const revoked = await inProcess(['keys', 'revoke', acme.slice(4, 16), '--data', data]);
     expect(revoked).toMatchObject({ code: 0, stdout: expect.stringContaining('tenant acme') });
     expect([await status(acme), await status(operator)]).toEqual([401, 200]);
+    await serving.stop();
+  });
+
+  it("of a tenant, in COGNIVERSE_API_KEY, lets spans and export see what is that tenant's, and nothing else", async () => {
+    const operator = await create('--operator');
+    const acme = await create('--tenant', 'acme', '--read');
+    const serving = await serve(['--data', data, ...FREE_PORTS]);
+    const span = { start: 0, duration: 5 };
+    await send(
+      serving.addresses.otlpHttp,
+      new Date('2026-03-01T12:00:00Z'),
+      [
+        { ...span, tenant: 'acme', name: 'one', traceId: '1'.repeat(32), spanId: '1'.repeat(16) },
+        { ...span, tenant: 'globex', name: 'two', traceId: '2'.repeat(32), spanId: '2'.repeat(16) },
+      ],
+      operator,
+    );
+    const environment = (key: string) => ({
+      env: { COGNIVERSE_API_KEY: key, COGNIVERSE_ENDPOINT: serving.addresses.http },
+    });
+    const names = async (key: string) =>
+      (await cogniverse(['spans', '--json'], environment(key))).stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => (JSON.parse(line) as { name: string }).name);
+    expect(await names(acme)).toEqual(['one']);
+    expect((await names(operator)).sort()).toEqual(['one', 'two']);
+
+    const out = join(directory.path, 'out');
+    const exported = await cogniverse(['export', out, '--json'], environment(acme));
+    expect(exported).toMatchObject({ code: 0, stderr: '' });
+    const { files } = JSON.parse(exported.stdout) as { files: { path: string; tenant_id: string; count: number }[] };
+    expect(files).toMatchObject([{ kind: 'spans', tenant_id: 'acme', count: 1 }]);
+    const text = readFileSync(join(out, files[0]!.path), 'utf8');
+    expect([text.includes('"one"'), text.includes('globex')]).toEqual([true, false]);
+
+    const wrong = `${acme.slice(0, -4)}0000`;
+    for (const command of [['spans'], ['export', join(directory.path, 'none')]]) {
+      const refused = await cogniverse(command, environment(wrong));
+      expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 1, stdout: '' });
+      expect(refused.stderr).toMatch(/refused the key \(401\): .*COGNIVERSE_API_KEY or --api-key\.\n$/);
+    }
     await serving.stop();
   });
 

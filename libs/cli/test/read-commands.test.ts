@@ -1,7 +1,9 @@
 /** The reading commands, as child processes, against a real server and against its data directory. */
+import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { withStore } from '../dist/store-access.js';
@@ -9,6 +11,7 @@ import {
   cogniverse,
   FREE_PORTS,
   inProcess,
+  MAIN,
   type SampleSpan,
   type Serving,
   send,
@@ -162,6 +165,12 @@ describe('the reading commands', () => {
       ['--since', '1h', '--root'],
       ['b000000000000001', 'a000000000000001'],
     ],
+    [['--where', "name == 'ask' and latency_ms > 200"], ['a000000000000001']],
+    [
+      ['--where', "status_code == 'ERROR' or 'chai' in attributes['openinference.span.kind']"],
+      ['a000000000000003', 'a000000000000002'],
+    ],
+    [['--where', 'top_k in [5, 10]', '--root'], ['a000000000000001']],
     [['--since', '5m'], []],
   ])('spans %j', async (args, spanIds) => {
     const lines = args.includes('5m') ? [] : await jsonLines('spans', ...args);
@@ -172,6 +181,39 @@ describe('the reading commands', () => {
         stderr: 'No span fits.\n',
       });
     expect(lines.map(({ spanId }) => spanId)).toEqual(spanIds);
+  });
+
+  it('a condition of --where that cannot be read is told with its place', async () => {
+    const { code, stdout, stderr } = await inProcess(['spans', '--where', "name = 'ask'", ...endpoint]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('at character 6, before "= \'ask\'"');
+  });
+
+  it('tail --where shows what fits: of what is there, and of what arrives', async () => {
+    // A server of its own: what arrives here would be in the other tests.
+    const own = temporaryDirectory();
+    const watched = await serve(['--data', own.path, ...FREE_PORTS]);
+    await send(watched.addresses.otlpHttp, base, SPANS);
+    const condition = ['--where', "name == 'ask' and latency_ms < 200"];
+    const args = ['tail', '--json', '--interval', '20', ...condition, '--endpoint', watched.addresses.http];
+    const child = spawn(process.execPath, [MAIN, ...args]);
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const next = async () => (JSON.parse((await lines.next()).value as string) as { spanId: string }).spanId;
+    try {
+      expect(await next()).toBe('b000000000000001');
+      const late = { tenant: 'late', start: 2000, duration: 100 };
+      await send(watched.addresses.otlpHttp, base, [
+        { ...late, name: 'other', traceId: '4'.repeat(32), spanId: 'c000000000000001' },
+        { ...late, name: 'ask', traceId: '4'.repeat(32), spanId: 'c000000000000002', duration: 300 },
+        { ...late, name: 'ask', traceId: '4'.repeat(32), spanId: 'c000000000000003' },
+      ]);
+      expect(await next()).toBe('c000000000000003');
+    } finally {
+      child.kill('SIGTERM');
+    }
+    expect((await lines.next()).done).toBe(true);
+    await watched.stop();
+    own.remove();
   });
 
   it('gives each span of spans --json as one line of a process', async () => {

@@ -25,6 +25,23 @@ describe('usage', () => {
   });
 
   it.each([
+    'projects',
+    'spans',
+    'trace',
+    'sessions',
+    'stats',
+    'tail',
+    'export',
+    'import',
+    'import-phoenix',
+    'backup',
+    'delete-tenant',
+  ])('%s --help tells how a key is given', async (command) => {
+    const { stdout } = await inProcess([command, '--help']);
+    expect(stdout).toMatch(/--api-key <key>[^-]+\(env:\s+COGNIVERSE_API_KEY\)/);
+  });
+
+  it.each([
     [['nonsense']],
     [['spans', '--nonsense']],
     [['spans', '--limit', '0']],

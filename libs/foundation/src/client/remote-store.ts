@@ -295,7 +295,8 @@ class RemoteStore implements StoreTransport {
     if (known !== undefined) return known;
     if (answer.status === 401 || answer.status === 403) {
       return new BackendUnavailableError(
-        `The telemetry server at ${this.#endpoint} refused the key (${answer.status}): ${detail}. Check "api_key".`,
+        `The telemetry server at ${this.#endpoint} ${this.#options.apiKey === undefined ? 'was given no key' : 'refused the key'} (${answer.status}): ` +
+          `${detail.replace(/\.$/, '')}. Check "api_key"; of the command, COGNIVERSE_API_KEY or --api-key.`,
       );
     }
     if (answer.status === 404 || (answer.status >= 300 && answer.status < 400)) {
