@@ -15,6 +15,7 @@ import {
 } from '../dist/doctor/check-data.js';
 import { clockSkewMillis, judgeKeyTransport } from '../dist/doctor/check-endpoint.js';
 import { checkEnvironment } from '../dist/doctor/check-environment.js';
+import { checkOtlpEndpoint } from '../dist/doctor/check-otlp-endpoint.js';
 import { checkNodeVersion } from '../dist/doctor/check-versions.js';
 import { FINDING_CHECKS } from '../dist/doctor/finding.js';
 import { cogniverse, FREE_PORTS, serve, temporaryDirectory } from './command-line.js';
@@ -147,6 +148,34 @@ describe('cogniverse doctor', () => {
     const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
     const sections = [...page.matchAll(/^### `([a-z_]+)`$/gm)].map(([, code]) => code!);
     expect(sections).toEqual(Object.keys(FINDING_CHECKS));
+  });
+
+  it("asks the application's OTLP endpoint, over its own transport and with its own headers", async () => {
+    const data = join(directory.path, 'data');
+    const { stdout: key } = await cogniverse(['keys', 'create', '--operator', '--data', data]);
+    const serving = await serve(['--data', data, ...FREE_PORTS]);
+    const stored = { COGNIVERSE_CONFIG: join(directory.path, 'config.json') };
+    const headers = { ...stored, OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${key.trim()}` };
+    const { otlpHttp, otlpGrpc } = serving.addresses;
+    const takes = [{ check: 'otlp_endpoint', level: 'ok' }];
+    expect(await checkOtlpEndpoint({ ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: otlpHttp })).toMatchObject(takes);
+    expect(await checkOtlpEndpoint({ ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: otlpGrpc })).toMatchObject(takes);
+    const refuses = [{ level: 'error', code: 'otlp_endpoint_refuses' }];
+    expect(await checkOtlpEndpoint({ ...stored, OTEL_EXPORTER_OTLP_ENDPOINT: otlpHttp })).toMatchObject(refuses);
+    expect(await checkOtlpEndpoint({ ...stored, OTEL_EXPORTER_OTLP_ENDPOINT: otlpGrpc })).toMatchObject(refuses);
+    await new ConfigManager(new FileConfigStore({ path: stored.COGNIVERSE_CONFIG })).setTelemetryConfig('default', {
+      otlpEndpoint: otlpGrpc,
+    });
+    expect(await checkOtlpEndpoint(headers)).toMatchObject(takes);
+    await serving.stop();
+    expect(await checkOtlpEndpoint(headers)).toMatchObject([{ level: 'error', code: 'otlp_endpoint_silent' }]);
+    // Credentials that would travel in the clear.
+    const remote = { ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: 'telemetry.internal:4317' };
+    expect(await checkOtlpEndpoint(remote)).toMatchObject([{ level: 'error', code: 'otlp_endpoint_invalid' }]);
+    // Named nowhere, or nothing is exported: nothing to ask.
+    const none = { COGNIVERSE_CONFIG: join(directory.path, 'none.json') };
+    expect(await checkOtlpEndpoint(none)).toEqual([]);
+    expect(await checkOtlpEndpoint({ ...remote, TELEMETRY_OTLP_ENABLED: 'false' })).toEqual([]);
   });
 
   it('uses every code that it has', () => {

@@ -6,6 +6,7 @@ import { checkConfiguration } from '../doctor/check-configuration.js';
 import { checkData } from '../doctor/check-data.js';
 import { checkEndpoint } from '../doctor/check-endpoint.js';
 import { checkEnvironment } from '../doctor/check-environment.js';
+import { checkOtlpEndpoint } from '../doctor/check-otlp-endpoint.js';
 import { checkNodeVersion, checkPackages } from '../doctor/check-versions.js';
 import type { Finding } from '../doctor/finding.js';
 import { jsonLine } from '../format/json.js';
@@ -40,7 +41,7 @@ function print(terminal: Terminal, finding: Finding): void {
 export function doctorCommand(terminal: Terminal): Command {
   const command = new Command('doctor')
     .description(
-      'Check Node, versions, environment, stored configuration, server, clock, disk and data directory; say what to do about each finding. Each has a code and a section in docs/operations.md.',
+      'Check Node, versions, environment, stored configuration, server, clock, the endpoint of the spans, disk and data directory; say what to do about each finding. Each has a code and a section in docs/operations.md.',
     )
     .option(
       '--endpoint <url>',
@@ -61,6 +62,7 @@ export function doctorCommand(terminal: Terminal): Command {
         options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT,
         process.env['COGNIVERSE_API_KEY'],
       )),
+      ...(await checkOtlpEndpoint(process.env)),
       ...(await checkData(options.data ?? defaultData())),
     ];
     for (const finding of findings) {
