@@ -104,9 +104,31 @@ it('deletes sessions with their traces: one, or several of which some are not th
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ session_identifiers: identifiers }),
     });
-  expect((await bulk([body.data.id, 's-3', 'never'])).status).toBe(204);
+  expect((await bulk([body.data.id])).status).toBe(204);
+  expect((await bulk(['s-3', 'never'])).status).toBe(204);
   expect(await spanNames('talks')).toEqual(['s-4']);
   expect((await bulk([])).status).toBe(422);
+  const { body: last } = await getJson(`${server.url}/v1/sessions/s-4`);
+  expect((await bulk([last.data.id, 's-4'])).status).toBe(422);
+  expect(await spanNames('talks')).toEqual(['s-4']);
+});
+
+it('deletes the sessions of the tenant that the request names, and none where several hold the id', async () => {
+  const attributes = { 'session.id': { stringValue: 'same' } };
+  for (const tenant of ['acme', 'globex'])
+    await send(server.url, [{ name: tenant, attributes }], { project: `talk-${tenant}`, tenant });
+  const bulk = async (headers: Record<string, string>) =>
+    fetch(`${server.url}/v1/sessions/delete`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ session_identifiers: ['same'] }),
+    });
+  expect((await remove('/v1/sessions/same')).status).toBe(409);
+  expect((await bulk({})).status).toBe(409);
+  expect((await remove('/v1/sessions/same', { 'x-cogniverse-tenant': 'initech' })).status).toBe(404);
+  expect((await bulk({ 'x-cogniverse-tenant': 'acme' })).status).toBe(204);
+  expect((await remove('/v1/sessions/same', { 'x-cogniverse-tenant': 'acme' })).status).toBe(404);
+  expect(await spanNames('talk-globex')).toEqual(['globex']);
 });
 
 it('deletes with a session the spans of its traces that carry no session id', async () => {
@@ -119,6 +141,33 @@ it('deletes with a session the spans of its traces that carry no session id', as
     ],
     { project: 'whole-traces' },
   );
+  await send(server.url, [{ name: 'kept', attributes: { 'session.id': { stringValue: 'other' } } }], {
+    project: 'whole-traces',
+  });
+  const { body: tree } = await getJson(`${server.url}/v1/projects/whole-traces/spans?name=below`);
+  const spanId = tree.data[0].context.span_id;
+  for (const [kind, id] of [
+    ['span', spanId],
+    ['trace', traceId],
+    ['session', 'whole'],
+  ]) {
+    const written = await fetch(`${server.url}/v1/${kind}_annotations?sync=true`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ data: [{ [`${kind}_id`]: id, name: 'n', annotator_kind: 'CODE', identifier: 'i' }] }),
+    });
+    expect(written.status).toBe(200);
+  }
+  const annotated = async () => {
+    const counts: number[] = [];
+    for (const kind of ['span', 'trace', 'session']) {
+      const path = `/v1/projects/whole-traces/${kind}_annotations?identifier=i`;
+      counts.push((await getJson(`${server.url}${path}`)).body.data.length);
+    }
+    return counts;
+  };
+  expect(await annotated()).toEqual([1, 1, 1]);
   expect((await remove('/v1/sessions/whole')).status).toBe(204);
-  expect((await getJson(`${server.url}/v1/projects/whole-traces/spans`)).body.data ?? []).toEqual([]);
+  expect(await spanNames('whole-traces')).toEqual(['kept']);
+  expect(await annotated()).toEqual([0, 0, 0]);
 });

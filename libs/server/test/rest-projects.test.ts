@@ -118,6 +118,12 @@ it.each([
   expect(body.detail.length).toBeGreaterThan(20);
 });
 
+it('says of retention policies where the retention of a project is set', async () => {
+  const response = await fetch(`${running.url}/v1/projects/shared/retention`, { method: 'PATCH', body: '{}' });
+  expect(response.status).toBe(501);
+  expect(((await response.json()) as { detail: string }).detail).toContain('POST /v1/cogniverse/retention');
+});
+
 it('answers 405 with what is allowed, 501 to writes that Phoenix has, 404 to the rest, whatever the body', async () => {
   const status = async (method: string, path: string) => {
     const response = await fetch(`${running.url}${path}`, {

@@ -75,6 +75,27 @@ it('lists them in pages and in either order', async () => {
   expect((await get('/v1/projects/none/sessions')).status).toBe(404);
 });
 
+it("keeps those that a condition in Phoenix's language is true of, across pages, and answers 400 to one that cannot be read", async () => {
+  const filtered = (filter: string, more = '') =>
+    get(`/v1/projects/shop/sessions?tenant=acme${more}&filter=${encodeURIComponent(filter)}`);
+  expect(names((await filtered("session_id == 'talk'")).body)).toEqual(['talk']);
+  expect(names((await filtered('num_traces == 1')).body)).toEqual(['other/talk']);
+  expect(names((await filtered("'question' in first_input and 'answer 3' in last_output")).body)).toEqual(['talk']);
+  expect(names((await filtered("any(span.status_code == 'ERROR' for span in spans)")).body)).toEqual(['talk']);
+  expect(names((await filtered("session_id == 'none'")).body)).toEqual([]);
+  expect(names((await filtered('  ')).body)).toEqual(['talk', 'other/talk']);
+  const first = await filtered('num_traces > 0', '&limit=1');
+  expect(names(first.body)).toEqual(['talk']);
+  const second = await filtered('num_traces > 0', `&limit=1&cursor=${first.body.next_cursor}`);
+  expect(names(second.body)).toEqual(['other/talk']);
+  expect((await filtered('num_traces > 1', `&limit=1&cursor=${first.body.next_cursor}`)).status).toBe(422);
+  for (const bad of ['session_id ==', "no_such_name == 'x'", '__import__("os")', 'num_traces', "num_traces == 'x'"]) {
+    const { status, body } = await filtered(bad);
+    expect([bad, status]).toEqual([bad, 400]);
+    expect(body.detail).toEqual(expect.any(String));
+  }
+});
+
 it('gives one by its own id, or by its session id within the tenant', async () => {
   const { body } = await get('/v1/projects/shop/sessions?tenant=acme');
   for (const listed of body.data) {

@@ -41,21 +41,34 @@ export function registerDeletions(app: FastifyInstance, store: TelemetryStore): 
     const { session } = request.params as { session: string };
     const { project, sessionId } = await resolveSession(store, request, session);
     const { tenantId, name } = project;
-    await deleteSession(store, { tenantId, name }, sessionId);
+    await store.deleteSessions({ project: { tenantId, name }, sessionIds: [sessionId] });
     return reply.code(204).send();
   });
   // What is not there is passed over.
   app.post('/v1/sessions/delete', async (request, reply) => {
     const { session_identifiers: identifiers } = readJsonBody(request, sessionDeletion);
+    const ofServer = identifiers.filter(
+      (identifier) => readOpaqueId('ProjectSession', identifier) !== undefined,
+    ).length;
+    if (ofServer !== 0 && ofServer !== identifiers.length) {
+      throw new InvalidQueryError(
+        'All identifiers must be the same type: either all GlobalIDs or all session_id strings.',
+      );
+    }
+    // All are found before any is deleted: one that several projects hold refuses the whole request.
+    const projects = new Map<string, { project: ProjectRef; sessionIds: string[] }>();
     for (const identifier of identifiers) {
       try {
         const { project, sessionId } = await resolveSession(store, request, identifier);
-        const { tenantId, name } = project;
-        await deleteSession(store, { tenantId, name }, sessionId);
+        const { id, tenantId, name } = project;
+        const known = projects.get(id);
+        if (known === undefined) projects.set(id, { project: { tenantId, name }, sessionIds: [sessionId] });
+        else known.sessionIds.push(sessionId);
       } catch (error) {
         if (!(error instanceof SessionNotFoundError)) throw error;
       }
     }
+    for (const { project, sessionIds } of projects.values()) await store.deleteSessions({ project, sessionIds });
     return reply.code(204).send();
   });
   app.delete('/v1/projects/:project/traces', async (request, reply) => {
@@ -75,20 +88,6 @@ export function registerDeletions(app: FastifyInstance, store: TelemetryStore): 
     await store.deleteProject({ project: { tenantId, name } });
     return reply.code(204).send();
   });
-}
-
-/** With whole traces: spans of them that carry no session id of their own go too. */
-async function deleteSession(store: TelemetryStore, project: ProjectRef, sessionId: string): Promise<void> {
-  let cursor: string | undefined;
-  const traceIds: string[] = [];
-  do {
-    const page = await store.queryTraces({ project, sessionId, limit: 1000, cursor });
-    traceIds.push(...page.items.map((trace) => trace.traceId));
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  // The session first: without its spans nothing would say that it was there.
-  await store.deleteSessions({ project, sessionIds: [sessionId] });
-  if (traceIds.length > 0) await store.deleteTraces({ project, traceIds });
 }
 
 /** Errors: `HttpAnswer` 404 where nobody holds it, 409 where several do. */

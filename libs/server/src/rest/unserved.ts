@@ -33,8 +33,14 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
   },
   {
     methods: WRITE,
-    paths: ['/v1/projects/:project/traces', '/v1/projects/:project/retention', '/v1/traces/transfer'],
+    paths: ['/v1/projects/:project/traces', '/v1/traces/transfer'],
     reason: 'Stored spans and traces are not changed over this API. Send spans as OTLP to POST /v1/traces.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: ['/v1/projects/:project/retention'],
+    reason:
+      'This server keeps no retention policies to choose from. Set how many days the spans of a project are kept with POST /v1/cogniverse/retention.',
   },
   {
     methods: READ_WRITE,

@@ -38,8 +38,9 @@ it('serves hostile keys in spans, JSON, paths, parameters and queries with froze
     await ask(`/v1/projects/${encoded}/traces?${encoded}=1`);
     await ask(`/v1/cogniverse/statistics?tenant=${encoded}`);
     const row = `{"input":{"${key}":{"polluted":true}},"output":{"${key}":1},"metadata":{"${key}":{"${key}":2}}}`;
-    await ask('/v1/cogniverse/datasets', `{"tenant":"${key}","name":"${key}","rows":[${row}]}`);
-    const rows = await ask(`/v1/cogniverse/datasets/rows?tenant=${encoded}&name=${encoded}`);
+    const made = await ask('/v1/cogniverse/datasets', `{"tenant":"${key}","name":"${key}","rows":[${row}]}`);
+    const { data: dataset } = JSON.parse(made.text) as { data: { id: string } };
+    const rows = await ask('/v1/cogniverse/datasets/rows/query', { tenant: key, dataset_id: dataset.id });
     expect(rows.text).toContain(`"${key}":{"polluted":true}`);
     await ask(
       '/v1/cogniverse/spans/query',

@@ -3,6 +3,7 @@ import { checkTimeRange, InvalidQueryError, type ProjectRef, parseTime } from '@
 import type { StoreEngine } from '../engine.js';
 import type { MetaDatabase } from '../meta/meta-database.js';
 import { hexId } from '../query/query-input.js';
+import { traceIdsOfSessions } from '../query/session-query.js';
 import type { StoreHandlers } from '../store-port.js';
 import type { SpanChoice } from './span-condition.js';
 
@@ -45,6 +46,9 @@ export function erasureHandlers(
     },
     deleteSpans: async ({ project, spanIds }) =>
       erase(project, { spanIds: spanIds.map((id) => hexId(id, 8, 'spanIds')) }, 'delete'),
-    deleteSessions: ({ project, sessionIds }) => erase(project, { sessionIds }, 'delete'),
+    deleteSessions: async ({ project, sessionIds }) => {
+      const traceIds = await traceIdsOfSessions(engine, project, sessionIds);
+      return erase(project, { sessions: { ids: sessionIds, traceIds } }, 'delete');
+    },
   } satisfies Partial<StoreHandlers>;
 }

@@ -23,7 +23,8 @@ export function spansOfTenant(tenant: string | null): SpanCondition {
 export interface SpanChoice {
   readonly traceIds?: readonly string[] | undefined;
   readonly spanIds?: readonly string[] | undefined;
-  readonly sessionIds?: readonly string[] | undefined;
+  /** Spans that carry one of the ids, and all of these traces. */
+  readonly sessions?: { readonly ids: readonly string[]; readonly traceIds: readonly string[] } | undefined;
   readonly range?: NanosRange | undefined;
 }
 
@@ -38,8 +39,10 @@ export function conditionOf(project: ProjectRef, which: SpanChoice, sql: SqlBuil
   const parts = [`project_key = ${projectKey(project).key}`, projectCondition(project, sql)];
   if (which.traceIds !== undefined) parts.push(sql.anyOf('trace_id', blobs(which.traceIds)));
   if (which.spanIds !== undefined) parts.push(sql.anyOf('span_id', blobs(which.spanIds)));
-  if (which.sessionIds !== undefined) {
-    parts.push('session_id IS NOT NULL', sql.anyOf('session_id', which.sessionIds));
+  if (which.sessions !== undefined) {
+    const { ids, traceIds } = which.sessions;
+    const carries = `(session_id IS NOT NULL AND ${sql.anyOf('session_id', ids)})`;
+    parts.push(`(${carries} OR ${sql.anyOf('trace_id', blobs(traceIds))})`);
   }
   if (which.range?.start !== undefined) parts.push(`start_ns >= ${which.range.start}`);
   if (which.range?.end !== undefined) parts.push(`start_ns < ${which.range.end}`);

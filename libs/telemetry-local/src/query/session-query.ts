@@ -156,6 +156,26 @@ export function sessionRecordId(project: ProjectKey, sessionId: string): string 
   return `${project.id}:${sessionId}`;
 }
 
+/** Of all traces that belong to these sessions, as 32 hexadecimal digits. */
+export async function traceIdsOfSessions(
+  engine: StoreEngine,
+  ref: ProjectRef,
+  sessionIds: readonly string[],
+): Promise<string[]> {
+  const project = projectKey(ref);
+  const sql = new SqlBuilder();
+  return engine.withSnapshot(async (snapshot) => {
+    const source = `SELECT * FROM (${snapshot.source({ projectKey: project.key })}) WHERE ${projectCondition(ref, sql)}`;
+    const chosen = sql.anyOf('session_id', sessionIds.map(wellFormed));
+    const spans = `SELECT * FROM (${source}) SEMI JOIN (SELECT DISTINCT trace_id FROM (${source}) WHERE ${chosen}) USING (trace_id)`;
+    const rows = await engine.query(
+      `SELECT lower(hex(trace_id)) FROM (${tracesSql(spans)}) WHERE ${chosen}`,
+      sql.parameters,
+    );
+    return (rows as [string][]).map(([traceId]) => traceId);
+  });
+}
+
 type TurnColumns = [
   traceId: string,
   start: bigint,

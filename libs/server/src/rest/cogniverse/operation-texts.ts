@@ -338,7 +338,7 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
   },
   deleteSessions: {
     tag: 'administration',
-    summary: 'Deletes the spans of sessions with their annotations.',
+    summary: 'Deletes sessions with all of their traces and annotations.',
     description: '',
     example: { project: PROJECT, session_ids: ['session-1'] },
   },

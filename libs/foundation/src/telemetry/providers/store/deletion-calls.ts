@@ -41,6 +41,6 @@ export interface DeletionCalls {
   }): Promise<DeletionRecord>;
   /** Single spans with their annotations; spans below them stay, as ones whose parent is missing. Ids are 16 hexadecimal digits. */
   deleteSpans(request: { project: ProjectRef; spanIds: readonly string[] }): Promise<DeletionRecord>;
-  /** The spans of sessions with their annotations. */
+  /** Sessions with all of their traces, also spans of these that carry no session id, and the annotations of all of it. */
   deleteSessions(request: { project: ProjectRef; sessionIds: readonly string[] }): Promise<DeletionRecord>;
 }
