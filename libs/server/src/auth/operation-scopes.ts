@@ -67,6 +67,10 @@ export const OPERATION_SCOPES: { readonly [Name in StoreCallName]: ScopeOf<Telem
   listIncompleteRuns: 'tenant',
   listIncompleteEvaluations: 'tenant',
   compareExperiments: 'tenant',
+  exportDatasets: 'tenant',
+  importDatasets: 'tenant',
+  exportExperiments: 'tenant',
+  importExperiments: 'tenant',
   figures: 'operator',
 };
 

@@ -444,7 +444,7 @@ function rowText(row: NewDatasetRow, index: number): IncomingRow {
 }
 
 /** Equal for equal contents, whatever the order of their keys. */
-function contentHash(input: string, output: string, metadata: string): string {
+export function contentHash(input: string, output: string, metadata: string): string {
   const canonical = [input, output, metadata].map((text) => JSON.stringify(sorted(JSON.parse(text))));
   return createHash('sha256').update(canonical.join('\n')).digest('hex').slice(0, 32);
 }

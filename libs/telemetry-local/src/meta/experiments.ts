@@ -59,7 +59,7 @@ export const EXPERIMENT_SCHEMA: MetaSchema = {
     run_id VARCHAR NOT NULL, name VARCHAR NOT NULL, annotator_kind VARCHAR NOT NULL, label VARCHAR, score DOUBLE,
     explanation VARCHAR, error VARCHAR, position BIGINT NOT NULL,
     tenant_id VARCHAR, id VARCHAR, metadata VARCHAR, trace_id VARCHAR, start_time VARCHAR, end_time VARCHAR);`,
-  positioned: ['experiments', 'runs', 'run_evaluations'],
+  positioned: ['experiments', 'experiment_examples', 'runs', 'run_evaluations'],
 };
 
 export class Experiments {

@@ -6,7 +6,9 @@ import { RETENTION_SCHEMA } from '../erasure/retention.js';
 import type { StoreHandlers } from '../store-port.js';
 import { ANNOTATION_SCHEMA, Annotations } from './annotations.js';
 import { DATASET_SPLIT_SCHEMA } from './dataset-splits.js';
+import { DatasetTransfer } from './dataset-transfer.js';
 import { DATASET_SCHEMA, Datasets } from './datasets.js';
+import { ExperimentTransfer } from './experiment-transfer.js';
 import { EXPERIMENT_SCHEMA, Experiments } from './experiments.js';
 import { MetaDatabase } from './meta-database.js';
 import { getMetrics } from './metrics.js';
@@ -32,6 +34,8 @@ export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
   const annotations = new Annotations(meta);
   const datasets = new Datasets(meta);
   const experiments = new Experiments(meta, datasets);
+  const datasetTransfer = new DatasetTransfer(meta);
+  const experimentTransfer = new ExperimentTransfer(meta);
   return {
     handlers: {
       getMetrics: (query) => getMetrics(engine, query),
@@ -67,6 +71,10 @@ export async function metaHandlers(engine: StoreEngine): Promise<MetaHandlers> {
       listIncompleteRuns: (request) => experiments.listIncompleteRuns(request),
       listIncompleteEvaluations: (request) => experiments.listIncompleteEvaluations(request),
       compareExperiments: (request) => experiments.compareExperiments(request),
+      exportDatasets: (query) => datasetTransfer.exportDatasets(query),
+      importDatasets: (request) => datasetTransfer.importDatasets(request),
+      exportExperiments: (query) => experimentTransfer.exportExperiments(query),
+      importExperiments: (request) => experimentTransfer.importExperiments(request),
     },
     database: meta,
     close: () => meta.close(),

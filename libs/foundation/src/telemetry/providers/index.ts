@@ -117,3 +117,16 @@ export type {
   TraceQuery,
   TraceStore,
 } from './trace-store.js';
+export type {
+  DatasetExport,
+  ExperimentExport,
+  ExportedDataset,
+  ExportedDatasetRow,
+  ExportedDatasetSplit,
+  ExportedDatasetVersion,
+  ExportedEvaluation,
+  ExportedExperiment,
+  ExportedExperimentExample,
+  ExportedRun,
+  ExportedSplitRow,
+} from './transfer-records.js';

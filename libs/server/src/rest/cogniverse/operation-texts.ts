@@ -277,6 +277,71 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     description: 'One that failed is lacking too.',
     example: { tenant: 'acme', experiment_id: EXPERIMENT_ID, evaluation_names: ['exact'], limit: 50 },
   },
+  exportDatasets: {
+    tag: 'data sets',
+    summary: "Gives a tenant's data sets record by record, for another store.",
+    description:
+      'Each data set with its versions, rows, splits and who is in these. Pages of up to 1000 records; a record comes after what it belongs to.',
+    example: { tenant: 'acme', limit: 1000 },
+  },
+  importDatasets: {
+    tag: 'data sets',
+    summary: 'Takes records of data sets as the export gives them.',
+    description:
+      'In the order of the export; all of a request or nothing. What is there already, by its id, stays as it is. An id, name or version number that is that of something else is refused.',
+    example: {
+      tenant: 'acme',
+      records: [
+        {
+          kind: 'dataset',
+          id: '5f0c1a52-8c0e-4a6f-9d0a-0c8f6f1f7a11',
+          name: 'questions',
+          description: '',
+          metadata: {},
+          created_at: '2026-05-28T20:26:40.000Z',
+          updated_at: '2026-05-28T20:26:40.000Z',
+        },
+        {
+          kind: 'version',
+          id: '1b1d8f8e-6a52-4c1e-9a44-5d4f5f0f3c02',
+          dataset_id: '5f0c1a52-8c0e-4a6f-9d0a-0c8f6f1f7a11',
+          number: 1,
+          created_at: '2026-05-28T20:26:40.000Z',
+          example_count: 0,
+        },
+      ],
+    },
+  },
+  exportExperiments: {
+    tag: 'experiments',
+    summary: "Gives a tenant's experiments record by record, for another store.",
+    description: 'Each experiment with its examples, runs and evaluations. Pages of up to 1000 records.',
+    example: { tenant: 'acme', limit: 1000 },
+  },
+  importExperiments: {
+    tag: 'experiments',
+    summary: 'Takes records of experiments as the export gives them.',
+    description:
+      'In the order of the export, after the data sets; all of a request or nothing. What is there already stays as it is.',
+    example: {
+      tenant: 'acme',
+      records: [
+        {
+          kind: 'experiment',
+          id: '9a3f2f0e-2a07-4d3a-8a52-7f0f8a7c6d13',
+          name: 'baseline',
+          description: '',
+          dataset_id: null,
+          dataset_version_id: null,
+          metadata: {},
+          repetitions: 1,
+          project_name: null,
+          created_at: '2026-05-28T20:26:40.000Z',
+          updated_at: '2026-05-28T20:26:40.000Z',
+        },
+      ],
+    },
+  },
   compareExperiments: {
     tag: 'experiments',
     summary: 'Compares experiments over one data set, example by example.',

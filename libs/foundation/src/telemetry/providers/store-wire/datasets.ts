@@ -11,11 +11,13 @@ import type {
 } from '../records.js';
 import type { DatasetCalls } from '../store/dataset-calls.js';
 import { type OperationsOf, reading, writing } from './operation.js';
+import { datasetExport } from './transfer-records.js';
 import {
   absent,
   answer,
   count,
   dataOf,
+  importCounts,
   isObject,
   jsonObject,
   listOf,
@@ -198,6 +200,16 @@ export const DATASET_OPERATIONS = {
     'POST datasets/splits/delete',
     ofTenant<RequestOf<'deleteDatasetSplit'>>({ ...dataset, splitId: text }),
     nothing,
+  ),
+  exportDatasets: reading(
+    'POST datasets/export',
+    ofTenant<RequestOf<'exportDatasets'>>({ tenantId, limit: pageSize, cursor: optionalText }),
+    pageOf(datasetExport),
+  ),
+  importDatasets: writing(
+    'POST datasets/import',
+    ofTenant<RequestOf<'importDatasets'>>({ tenantId, records: listOf(datasetExport) }),
+    importCounts,
   ),
 } satisfies OperationsOf<DatasetCalls>;
 

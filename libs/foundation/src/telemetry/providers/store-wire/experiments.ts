@@ -19,12 +19,14 @@ import type {
 import type { ExperimentCalls } from '../store/experiment-calls.js';
 import { datasetRow } from './datasets.js';
 import { type OperationsOf, reading, writing } from './operation.js';
+import { experimentExport } from './transfer-records.js';
 import {
   absent,
   annotatorKind,
   answer,
   count,
   dataOf,
+  importCounts,
   jsonObject,
   listOf,
   nonEmpty,
@@ -242,6 +244,16 @@ export const EXPERIMENT_OPERATIONS = {
     'POST experiments/compare',
     ofTenant<RequestOf<'compareExperiments'>>({ tenantId, experimentIds }),
     dataOf(comparison),
+  ),
+  exportExperiments: reading(
+    'POST experiments/export',
+    ofTenant<RequestOf<'exportExperiments'>>({ tenantId, limit: pageSize, cursor: optionalText }),
+    pageOf(experimentExport),
+  ),
+  importExperiments: writing(
+    'POST experiments/import',
+    ofTenant<RequestOf<'importExperiments'>>({ tenantId, records: listOf(experimentExport) }),
+    importCounts,
   ),
 } satisfies OperationsOf<ExperimentCalls>;
 

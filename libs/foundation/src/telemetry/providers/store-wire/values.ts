@@ -4,7 +4,7 @@
  * Keys are snake_case on the wire and camelCase in TypeScript; 64-bit integers are decimal strings. Both directions are exact.
  */
 import { z } from 'zod';
-import type { Page, ProjectRef, TimeInput } from '../records.js';
+import type { ImportCounts, Page, ProjectRef, TimeInput } from '../records.js';
 import { parseTime } from '../time.js';
 
 export type Shape<T> = { readonly [K in keyof T]-?: z.ZodType };
@@ -170,3 +170,6 @@ export const nothing: z.ZodType<void> = z.codec(z.object({ data: z.null() }), z.
   decode: () => undefined,
   encode: () => ({ data: null }),
 });
+
+/** The answer of an import. */
+export const importCounts = dataOf(answer<ImportCounts>({ imported: count, existing: count }));

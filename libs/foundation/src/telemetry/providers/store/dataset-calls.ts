@@ -5,10 +5,12 @@ import type {
   DatasetSplitRecord,
   DatasetUpload,
   DatasetVersionRecord,
+  ImportCounts,
   NewDatasetRow,
   Page,
   Paged,
 } from '../records.js';
+import type { DatasetExport } from '../transfer-records.js';
 
 export interface OfDataset {
   readonly tenantId: string | null;
@@ -87,4 +89,18 @@ export interface DatasetCalls {
   ): Promise<DatasetSplitRecord>;
   /** The rows stay. */
   deleteDatasetSplit(request: OfDataset & { readonly splitId: string }): Promise<void>;
+
+  /** All data sets of the tenant: each with its versions, rows, splits and who is in these. What is written while it runs may be missing, never in part. */
+  exportDatasets(request: { readonly tenantId: string | null } & Paged): Promise<Page<DatasetExport>>;
+  /**
+   * What `exportDatasets` gave, in its order, a page at a time; a page goes in as a whole. What is there already, by its id, stays as it is, so that
+   * the same import changes nothing twice.
+   *
+   * Errors: `DatasetExistsError` where a name, or a version of that number, is another's; `DatasetNotFoundError` for what a record belongs
+   * to; `InvalidQueryError` for an id that is taken.
+   */
+  importDatasets(request: {
+    readonly tenantId: string | null;
+    readonly records: readonly DatasetExport[];
+  }): Promise<ImportCounts>;
 }

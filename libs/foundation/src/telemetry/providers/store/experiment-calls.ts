@@ -5,11 +5,13 @@ import type {
   ExperimentEvaluation,
   ExperimentRecord,
   ExperimentRunRecord,
+  ImportCounts,
   IncompleteEvaluation,
   IncompleteRun,
   Page,
   Paged,
 } from '../records.js';
+import type { ExperimentExport } from '../transfer-records.js';
 
 export interface OfExperiment {
   readonly tenantId: string | null;
@@ -60,4 +62,17 @@ export interface ExperimentCalls {
     readonly tenantId: string | null;
     readonly experimentIds: readonly string[];
   }): Promise<ExperimentComparison>;
+
+  /** All experiments of the tenant: each with its examples, runs and evaluations. What is written while it runs may be missing. */
+  exportExperiments(request: { readonly tenantId: string | null } & Paged): Promise<Page<ExperimentExport>>;
+  /**
+   * What `exportExperiments` gave, as with `importDatasets`. The data sets are imported before.
+   *
+   * Errors: `DatasetNotFoundError`, `ExperimentNotFoundError` for what a record belongs to; `ExperimentRunExistsError` where an example's
+   * repetition has another run; `InvalidQueryError` for an id that is taken.
+   */
+  importExperiments(request: {
+    readonly tenantId: string | null;
+    readonly records: readonly ExperimentExport[];
+  }): Promise<ImportCounts>;
 }
