@@ -38,6 +38,24 @@ describe('GET /v1/projects', () => {
     expect(nobody.body.data).toMatchObject([{ name: 'shared', tenant_id: null }]);
   });
 
+  it("leaves out the projects of a tenant's experiments unless they are asked for", async () => {
+    const made = await fetch(`${running.url}/v1/cogniverse/experiments`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ tenant: 'trials', name: 'first', project_name: 'Experiment-1' }),
+    });
+    expect(made.status).toBe(200);
+    await send(running.url, [{ name: 'a run' }], { project: 'Experiment-1', tenant: 'trials' });
+    await send(running.url, [{ name: 'work' }], { project: 'work', tenant: 'trials' });
+    await send(running.url, [{ name: 'of another' }], { project: 'Experiment-1', tenant: 'neighbours' });
+    const listed = async (query: string) => names((await getJson(`${running.url}/v1/projects?${query}`)).body);
+    expect(await listed('tenant=trials')).toEqual(['work']);
+    expect(await listed('tenant=trials&include_experiment_projects=false')).toEqual(['work']);
+    expect(await listed('tenant=trials&include_experiment_projects=true')).toEqual(['Experiment-1', 'work']);
+    expect(await listed('name_contains=experiment-')).toEqual(['Experiment-1']);
+    expect(await listed('tenant=neighbours')).toEqual(['Experiment-1']);
+  });
+
   it.each([
     ['limit=0', 'limit'],
     ['limit=1001', 'limit'],

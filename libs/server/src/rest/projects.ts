@@ -28,12 +28,14 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
     const query = new QueryParameters(request, KNOWN);
     const limit = query.integer('limit', { min: 1, max: 1000, default: 100 });
     const nameContains = query.single('name_contains')?.toLowerCase() ?? '';
-    // This server makes no projects for experiments and evaluators, so there are none to leave out.
-    query.boolean('include_experiment_projects');
-    query.boolean('include_dataset_evaluator_projects');
+    const includeExperiments = query.boolean('include_experiment_projects');
+    query.boolean('include_dataset_evaluator_projects'); // this server has no such projects
     const from = firstKey(query.single('cursor') || undefined);
-    const projects = (await store.listProjects({ tenantId: chosenTenant(request, query) }))
+    const tenantId = chosenTenant(request, query);
+    const hidden = includeExperiments ? new Set<string>() : await experimentProjects(store, tenantId);
+    const projects = (await store.listProjects({ tenantId }))
       .filter((project) => project.name.toLowerCase().includes(nameContains))
+      .filter((project) => !hidden.has(projectKey(project.tenantId, project.name)))
       .map((project) => ({ project, key: [project.name, project.tenantId] as const }))
       .filter(({ key }) => from === undefined || compareKeys(key, from) >= 0)
       .sort((a, b) => compareKeys(a.key, b.key));
@@ -67,6 +69,18 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
     const { tenantId, name } = project;
     return { data: phoenixProject(await store.updateProject({ project: { tenantId, name }, description })) };
   });
+}
+
+/** Those that an experiment names as its own: Phoenix leaves them out of its list unless they are asked for. */
+async function experimentProjects(store: TelemetryStore, tenantId: string | null | undefined): Promise<Set<string>> {
+  const experiments = await store.listExperiments({ tenantId });
+  return new Set(
+    experiments.flatMap((one) => (one.projectName === undefined ? [] : [projectKey(one.tenantId, one.projectName)])),
+  );
+}
+
+function projectKey(tenantId: string | null, name: string): string {
+  return JSON.stringify([tenantId, name]);
 }
 
 async function countedProject(store: TelemetryStore, found: ProjectIdentity): Promise<ProjectRecord> {
