@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { openRemoteStore } from '@cogniverse/foundation/client';
 import { type AnyValue, encodeTraces, type OtlpSpan } from '@cogniverse/foundation/otlp';
+import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -204,6 +205,103 @@ describe('export and import', () => {
       const store = await openLocalStore({ dataDir: at('new') });
       expect((await store.listAnnotations({ project })).items).toEqual(items);
       await store.shutdown();
+    });
+
+    it('brings data sets with all versions and splits, experiments with runs and evaluations, with their ids and times', async () => {
+      const server = openRemoteStore({ endpoint: serving.addresses.http });
+      const tenantId = 'acme';
+      const dataset = await server.createDataset({
+        tenantId,
+        name: 'questions',
+        description: 'what people ask',
+        metadata: { ü: ['\u2028'] },
+        rows: [
+          { input: { q: 1 }, output: { a: 1 }, externalId: 'one', splits: ['train'] },
+          { input: { q: 2 }, splits: ['test', 'train'], spanId: '1'.repeat(16) },
+          { input: { q: 3 } },
+        ],
+      });
+      const first = dataset.versionId;
+      await server.appendToDataset({
+        tenantId,
+        name: 'questions',
+        rows: [{ input: { q: 'one again' }, externalId: 'one' }, { input: { q: 4 } }],
+      });
+      const { items: rows } = await server.getDatasetRows({ tenantId, datasetId: dataset.id });
+      await server.deleteDatasetRows({ tenantId, datasetId: dataset.id, rowIds: [rows[2]!.id] });
+      // Of a tenant without any span, and of none at all.
+      await server.createDataset({ tenantId: 'quiet', name: 'questions', rows: [] });
+      await server.createDataset({ tenantId: null, name: 'questions', rows: [{ input: { q: 1 } }] });
+      const over = { tenantId, datasetName: 'questions', repetitions: 2 };
+      const experiment = await server.createExperiment({ ...over, name: 'bm25', versionId: first, splits: ['train'] });
+      const run = await server.logRun({
+        tenantId,
+        experimentId: experiment.id,
+        run: { outputs: { a: 'peace' }, datasetExampleId: rows[0]!.id, traceId: '1'.repeat(32) },
+      });
+      await server.logRunEvaluation({ tenantId, runId: run.id, evaluation: { name: 'exact', score: 0.5 } });
+      await server.logRunEvaluation({ tenantId, runId: run.id, evaluation: { name: 'judge', label: 'good' } });
+      await server.logRun({
+        tenantId,
+        experimentId: experiment.id,
+        run: { outputs: {}, datasetExampleId: rows[1]!.id, repetitionNumber: 2, error: 'index is gone' },
+      });
+      const loose = await server.createExperiment({ tenantId, name: 'without a data set' });
+      await server.logRun({ tenantId, experimentId: loose.id, run: { outputs: { a: 1 } } });
+
+      /** All that the reads give; tenant by tenant, as the order among tenants is not kept. */
+      const heldBy = async (store: TelemetryStore) => {
+        const datasets = (
+          await Promise.all(['acme', 'quiet', null].map((tenantId) => store.listDatasets({ tenantId })))
+        ).flat();
+        const experiments = await store.listExperiments({});
+        return {
+          datasets,
+          experiments,
+          contents: await Promise.all(
+            datasets.map(async (one) => {
+              const of = { tenantId: one.tenantId, datasetId: one.id };
+              const { items: versions } = await store.listDatasetVersions(of);
+              return {
+                versions,
+                splits: await store.listDatasetSplits(of),
+                rows: await Promise.all(versions.map(({ id }) => store.getDatasetRows({ ...of, versionId: id }))),
+              };
+            }),
+          ),
+          runs: await Promise.all(
+            experiments.map((one) => store.getRuns({ tenantId: one.tenantId, experimentId: one.id })),
+          ),
+        };
+      };
+      const held = await heldBy(server);
+      await server.shutdown();
+      expect(held.contents[0]!.rows.map(({ items }) => items.length)).toEqual([3, 4, 3]);
+
+      expect(await done('export', at('out'), '--endpoint', serving.addresses.http)).toMatch(
+        /^3 spans, 3 data sets, 2 experiments in 6 files of /,
+      );
+      await done('import', at('out'), '--data', at('new'));
+      const again = JSON.parse(await done('import', at('out'), '--data', at('new'), '--json'));
+      expect([again.datasets.imported, again.experiments.imported]).toEqual([0, 0]);
+      await done('export', at('again'), '--data', at('new'));
+      expect(contentOf(at('again'))).toEqual(contentOf(at('out')));
+      const store = await openLocalStore({ dataDir: at('new') });
+      expect(await heldBy(store)).toEqual(held);
+      await store.shutdown();
+
+      // One tenant, without a span; and over a server.
+      expect(await done('export', at('quiet'), '--endpoint', serving.addresses.http, '--tenant', 'quiet')).toMatch(
+        /^1 data set in 1 file /,
+      );
+      const other = await serve(['--data', at('other'), ...FREE_PORTS]);
+      try {
+        await done('import', at('out'), '--endpoint', other.addresses.http);
+        await done('export', at('third'), '--endpoint', other.addresses.http);
+        expect(contentOf(at('third'))).toEqual(contentOf(at('out')));
+      } finally {
+        await other.stop();
+      }
     });
 
     it('asks the server, and gives the same as its directory does', async () => {

@@ -14,7 +14,7 @@ import {
   type ScopeOptions,
 } from '../options.js';
 import { findProjects, withStore } from '../store-access.js';
-import { describeFiles, exportStore } from '../transfer/export-store.js';
+import { describeFiles, exportStore, tenantsWithRecords } from '../transfer/export-store.js';
 
 interface ExportOptions extends AccessOptions, ScopeOptions {
   readonly since?: Date;
@@ -39,10 +39,18 @@ export function exportCommand(terminal: Terminal): Command {
   return command.action((directory: string, options: ExportOptions) =>
     withStore(options, async (store) => {
       const { tenant, project, since } = options;
-      const projects = await findProjects(store, options);
+      const withRecords = await tenantsWithRecords(store, tenant);
+      // A tenant may have data sets and no project.
+      const projects =
+        project === undefined && withRecords.size > 0
+          ? await store.listProjects({ tenantId: tenant })
+          : await findProjects(store, options);
+      const chosen = new Set(projects.map(({ tenantId }) => tenantId));
+      const tenants = [...withRecords].filter((tenantId) => project === undefined || chosen.has(tenantId));
       const manifest = await exportStore(store, {
         directory,
         projects,
+        tenants,
         selection: { tenant, project, since },
         terminal,
       });

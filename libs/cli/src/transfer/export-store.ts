@@ -35,15 +35,21 @@ export interface ExportSelection {
 type Lines = AsyncIterable<{ readonly text: string; readonly count: number }>;
 
 /**
- * Exports `projects` and, of their tenants, what belongs to no project. Files that an interrupted export finished are not written again.
+ * Exports the spans and annotations of `projects`, and the data sets and experiments of `tenants`. Files that an interrupted export finished are not written again.
  *
  * Errors: `CliError` if the directory holds something else.
  */
 export async function exportStore(
   store: TelemetryStore,
-  options: { directory: string; projects: readonly ProjectRecord[]; selection: ExportSelection; terminal: Terminal },
+  options: {
+    directory: string;
+    projects: readonly ProjectRecord[];
+    tenants: readonly (string | null)[];
+    selection: ExportSelection;
+    terminal: Terminal;
+  },
 ): Promise<TransferManifest> {
-  const { directory, projects, selection, terminal } = options;
+  const { directory, projects, tenants, selection, terminal } = options;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const asked: TransferManifest['selection'] = {
     ...(selection.tenant === undefined ? {} : { tenant: selection.tenant }),
@@ -79,6 +85,9 @@ export async function exportStore(
   for (const { tenantId, name } of sorted) {
     await write('spans', tenantId, name, spansOf(store, { tenantId, name }, selection.since));
     await write('annotations', tenantId, name, annotationsOf(store, { tenantId, name }, selection.since));
+  }
+  for (const tenantId of [...tenants].sort((a, b) => byText(a ?? '', b ?? ''))) {
+    for (const kind of RECORD_KINDS) await write(kind, tenantId, null, recordsOf(store, kind, tenantId));
   }
   const manifest: TransferManifest = {
     format: TRANSFER_FORMAT,
@@ -130,6 +139,40 @@ async function* annotationsOf(store: TelemetryStore, project: ProjectRef, since:
     );
     const wire = encodeStoreResult(STORE_OPERATIONS.listAnnotations, { items: chosen, nextCursor: undefined });
     for (const line of (wire as { data: unknown[] }).data) yield { text: JSON.stringify(line), count: 1 };
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+}
+
+/** Whose data sets or experiments there are; of `tenantId` alone where it is given. */
+export async function tenantsWithRecords(
+  store: TelemetryStore,
+  tenantId: string | undefined,
+): Promise<ReadonlySet<string | null>> {
+  const datasets = await store.listDatasets({ tenantId });
+  const experiments = await store.listExperiments({ tenantId });
+  return new Set([...datasets, ...experiments].map((record) => record.tenantId));
+}
+
+/** What belongs to a tenant and to no project, the one before what is made of it. */
+const RECORD_KINDS = ['datasets', 'experiments'] as const;
+
+/** In the order of their creation, each with what belongs to it behind it. */
+async function* recordsOf(store: TelemetryStore, kind: (typeof RECORD_KINDS)[number], tenantId: string | null): Lines {
+  let cursor: string | undefined;
+  do {
+    const asked = { tenantId, limit: LARGEST_PAGE, cursor };
+    const [page, wire] =
+      kind === 'datasets'
+        ? await store
+            .exportDatasets(asked)
+            .then((found) => [found, encodeStoreResult(STORE_OPERATIONS.exportDatasets, found)] as const)
+        : await store
+            .exportExperiments(asked)
+            .then((found) => [found, encodeStoreResult(STORE_OPERATIONS.exportExperiments, found)] as const);
+    for (const line of (wire as { data: { kind: string }[] }).data) {
+      const isHead = line.kind === 'dataset' || line.kind === 'experiment';
+      yield { text: JSON.stringify(line), count: isHead ? 1 : 0 };
+    }
     cursor = page.nextCursor;
   } while (cursor !== undefined);
 }

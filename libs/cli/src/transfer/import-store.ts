@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
   decodeStoreRequest,
+  type ImportCounts,
   type IngestRequest,
   type IngestResult,
   type ProjectRef,
@@ -27,7 +28,9 @@ import {
 const LONGEST_REFUSAL_MILLIS = 120_000;
 /** Lines between two notes of how far it came. */
 const LINES_A_CHECKPOINT = 50;
-const ANNOTATIONS_A_REQUEST = 500;
+const RECORDS_A_REQUEST = 500;
+/** A request has room for one more line than these. */
+const CHARACTERS_A_REQUEST = 1_000_000;
 
 export interface ImportOptions {
   readonly directory: string;
@@ -46,6 +49,9 @@ export interface ImportReport {
   readonly spans: { read: number; rejected: number };
   /** `existing`: there already, and left as they were. */
   readonly annotations: { imported: number; existing: number };
+  /** Records: data sets with versions, rows and splits; experiments with runs and evaluations. */
+  readonly datasets: { imported: number; existing: number };
+  readonly experiments: { imported: number; existing: number };
   /** What the store refused, and why. */
   readonly refusals: string[];
   /** Files whose content is not all there afterwards. */
@@ -79,38 +85,61 @@ async function run(store: TelemetryStore, options: ImportOptions, checkpoint: Ch
   const report: ImportReport = {
     spans: { read: 0, rejected: 0 },
     annotations: { imported: 0, existing: 0 },
+    datasets: { imported: 0, existing: 0 },
+    experiments: { imported: 0, existing: 0 },
     refusals: [],
     missing: [],
   };
   const ofKind = (kind: TransferKind) => options.files.filter((file) => file.kind === kind);
   for (const file of ofKind('spans')) await importSpans(store, file, options, checkpoint, report);
-  for (const file of ofKind('annotations')) await importAnnotations(store, file, options, report);
+  for (const kind of ['annotations', 'datasets', 'experiments'] as const) {
+    for (const file of ofKind(kind)) await importRecords(store, file, options, report[kind]);
+  }
   return report;
 }
 
-async function importAnnotations(
+/** What one request of an import adds. */
+async function write(store: TelemetryStore, file: TransferFile, lines: readonly unknown[]): Promise<ImportCounts> {
+  const tenant = file.tenant_id;
+  if (file.kind === 'datasets') {
+    return store.importDatasets(decodeStoreRequest(STORE_OPERATIONS.importDatasets, { tenant, records: lines }));
+  }
+  if (file.kind === 'experiments') {
+    return store.importExperiments(decodeStoreRequest(STORE_OPERATIONS.importExperiments, { tenant, records: lines }));
+  }
+  const project = { tenant_id: tenant, name: file.project };
+  return store.importAnnotations(
+    decodeStoreRequest(STORE_OPERATIONS.importAnnotations, { project, annotations: lines }),
+  );
+}
+
+/** Of a file in which each line is one record with an id. */
+async function importRecords(
   store: TelemetryStore,
   file: TransferFile,
   { directory, terminal }: ImportOptions,
-  report: ImportReport,
+  sum: { imported: number; existing: number },
 ): Promise<void> {
-  const project = { tenant_id: file.tenant_id, name: file.project };
   let done = 0;
   let waiting: unknown[] = [];
-  const write = async () => {
-    const wire = { project, annotations: waiting };
-    const counts = await store.importAnnotations(decodeStoreRequest(STORE_OPERATIONS.importAnnotations, wire));
-    report.annotations.imported += counts.imported;
-    report.annotations.existing += counts.existing;
+  let characters = 0;
+  const flush = async () => {
+    const counts = await write(store, file, waiting);
+    sum.imported += counts.imported;
+    sum.existing += counts.existing;
     done += waiting.length;
     waiting = [];
-    terminal.status(`${safe(file.project ?? '-')}: ${done} of ${file.count} annotations`);
+    characters = 0;
+    terminal.status(
+      `${safe(file.project ?? file.tenant_id ?? '-')}: ${done.toLocaleString('en-US')} lines of ${file.kind}`,
+    );
   };
   for await (const line of linesOf(directory, file)) {
     waiting.push(JSON.parse(line));
-    if (waiting.length === ANNOTATIONS_A_REQUEST) await write();
+    characters += line.length;
+    if (waiting.length === RECORDS_A_REQUEST || characters > CHARACTERS_A_REQUEST) await flush();
   }
-  if (waiting.length > 0) await write();
+  if (waiting.length > 0) await flush();
 }
 
 async function importSpans(
