@@ -327,8 +327,7 @@ async function timed(url) {
 
 /** Asks one question after the other until told to stop. */
 async function askWhile(made, http, going) {
-  // Counting the traces of every project is no question of every minute; it is asked at rest.
-  const names = Object.keys(HTTP_QUESTIONS).filter((name) => name !== 'list of all projects');
+  const names = Object.keys(HTTP_QUESTIONS);
   const times = new Map([...names, 'statistics of a day, one tenant'].map((name) => [name, []]));
   for (let i = 0; going(); i++) {
     const about = aboutOf(made, i % ASKED.length, Math.floor(i / ASKED.length));
