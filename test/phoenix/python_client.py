@@ -661,7 +661,9 @@ def experiment_dataset():
 
 def evaluations_of(experiment_id):
     ran = call(client.experiments.get_experiment, experiment_id=experiment_id)
-    return sorted(f"{one.name} {one.result.get('label')} {one.result.get('score')}" for one in ran["evaluation_runs"])
+    return sorted(
+        f"{one.name} {one.result.get('label')} {float(one.result['score'])}" for one in ran["evaluation_runs"]
+    )
 
 
 @case

@@ -3,7 +3,7 @@ import { startTestServer } from '../../libs/server/test/running-server.js';
 import { sharedPhoenix } from './phoenix.js';
 
 export type TargetName = 'Phoenix' | 'this server';
-export const TARGETS: readonly TargetName[] = ['Phoenix'];
+export const TARGETS: readonly TargetName[] = ['Phoenix', 'this server'];
 
 export interface Target {
   readonly url: string;

@@ -58,8 +58,8 @@ describe.each(KINDS)('annotations of a $kind', ({ kind, target, type, unknown })
   const [field, id] = Object.entries(target)[0] as [string, string];
   const list = (more = '') => get(`/v1/projects/shop/${kind}_annotations?${kind}_ids=${encodeURIComponent(id)}${more}`);
 
-  it.each(['true', 'false'])('are written with sync=%s, replaced, and read back', async (sync) => {
-    const path = `/v1/${kind}_annotations?sync=${sync}`;
+  it('are written, replaced, and read back', async () => {
+    const path = `/v1/${kind}_annotations?sync=true`;
     const first = await post(path, [{ ...target, ...said }]);
     expect(first.status).toBe(200);
     const { id: annotationId } = first.body.data[0];
@@ -86,6 +86,13 @@ describe.each(KINDS)('annotations of a $kind', ({ kind, target, type, unknown })
       ],
       next_cursor: null,
     });
+  });
+
+  it.each(['', '?sync=false'])('are there when an answer without their ids comes (%s)', async (query) => {
+    const name = `without ids ${query}`;
+    const answer = await post(`/v1/${kind}_annotations${query}`, [{ ...target, ...said, name }]);
+    expect(answer).toEqual({ status: 200, body: { data: [] } });
+    expect((await list(`&include_annotation_names=${encodeURIComponent(name)}`)).body.data).toHaveLength(1);
   });
 
   it('are none where one target is missing, and the missing one is named', async () => {

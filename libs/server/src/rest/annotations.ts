@@ -2,7 +2,7 @@
  * Annotations and notes of spans, traces, sessions and documents in Phoenix's form.   Write and read path: client -> [annotations] -> store.
  *
  * Source: Phoenix 20.26. What is written names no project: it is looked for within the tenant of the request. With `sync` or without, the answer
- * comes when the annotations are on disk, and what is not there is a 404 at once.
+ * comes when the annotations are on disk, and what is not there is a 404 at once; only with `sync` it has their ids, as in Phoenix.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -94,7 +94,7 @@ function newAnnotation(kind: IdKind, id: string, fields: ReturnType<typeof said>
 export function registerAnnotations(app: FastifyInstance, store: TelemetryStore): void {
   for (const kind of ID_KINDS) {
     app.post(`/v1/${kind}_annotations`, { bodyLimit: JSON_BODY_LIMIT }, async (request) => {
-      const tenantId = tenantOf(request);
+      const { tenantId, sync } = parametersOf(request);
       const data = readJsonBody<{ data: readonly (Fields & Record<string, unknown>)[] }>(
         request,
         listSchemas[kind],
@@ -111,7 +111,7 @@ export function registerAnnotations(app: FastifyInstance, store: TelemetryStore)
         kind,
         data.map(({ id, fields }) => ({ id, annotation: newAnnotation(kind, id, fields) })),
       );
-      return { data: ids.map((id) => ({ id: opaqueId(NODE_TYPES[kind], id) })) };
+      return { data: sync ? ids.map((id) => ({ id: opaqueId(NODE_TYPES[kind], id) })) : [] };
     });
 
     app.post(`/v1/${kind}_notes`, { bodyLimit: JSON_BODY_LIMIT }, async (request) => {
@@ -139,7 +139,7 @@ export function registerAnnotations(app: FastifyInstance, store: TelemetryStore)
   }
 
   app.post('/v1/document_annotations', { bodyLimit: JSON_BODY_LIMIT }, async (request) => {
-    const tenantId = tenantOf(request);
+    const { tenantId, sync } = parametersOf(request);
     const { data } = readJsonBody(request, documentList);
     for (const { identifier } of data) {
       if (identifier.trim() !== '') throw badValue('identifier', identifier, 'empty for annotations of documents');
@@ -154,15 +154,15 @@ export function registerAnnotations(app: FastifyInstance, store: TelemetryStore)
         return { id, annotation: { ...annotation, target: 'document' as const } };
       }),
     );
-    return { data: ids.map((id) => ({ id: opaqueId(NODE_TYPES.document, id) })) };
+    return { data: sync ? ids.map((id) => ({ id: opaqueId(NODE_TYPES.document, id) })) : [] };
   });
 }
 
-/** `sync` says in Phoenix whether the answer waits for the writing; here it always does. */
-function tenantOf(request: FastifyRequest): string | null | undefined {
+/** `sync` says in Phoenix whether the answer waits for the writing, and so whether it has ids. */
+function parametersOf(request: FastifyRequest): { tenantId: string | null | undefined; sync: boolean } {
   const query = new QueryParameters(request, ['sync', TENANT_PARAMETER]);
-  query.boolean('sync');
-  return chosenTenant(request, query);
+  const sync = query.boolean('sync') ?? false;
+  return { tenantId: chosenTenant(request, query), sync };
 }
 
 interface Addressed {

@@ -2,6 +2,7 @@
 import { checkTimeRange, InvalidQueryError, type ProjectRef, parseTime } from '@cogniverse/foundation/telemetry';
 import type { StoreEngine } from '../engine.js';
 import type { MetaDatabase } from '../meta/meta-database.js';
+import { keepProject } from '../meta/projects.js';
 import { hexId } from '../query/query-input.js';
 import { traceIdsOfSessions } from '../query/session-query.js';
 import type { StoreHandlers } from '../store-port.js';
@@ -20,6 +21,11 @@ export function erasureHandlers(
   const erase = async (project: ProjectRef, choice: SpanChoice, how: 'rewrite' | 'delete') => ({
     deleted: await eraser.deleteSpans({ project, choice, how }, meta),
   });
+  /** The project stays, without spans at the last. */
+  const eraseSome: typeof erase = async (project, choice, how) => {
+    await keepProject(meta, engine, project);
+    return erase(project, choice, how);
+  };
   return {
     deleteTenant: async ({ tenantId }) => {
       const outcome = await eraser.deleteTenant(
@@ -42,13 +48,13 @@ export function erasureHandlers(
           end: endTime === undefined ? undefined : parseTime(endTime, 'endTime'),
         },
       };
-      return erase(project, choice, traceIds === undefined ? 'rewrite' : 'delete');
+      return eraseSome(project, choice, traceIds === undefined ? 'rewrite' : 'delete');
     },
     deleteSpans: async ({ project, spanIds }) =>
-      erase(project, { spanIds: spanIds.map((id) => hexId(id, 8, 'spanIds')) }, 'delete'),
+      eraseSome(project, { spanIds: spanIds.map((id) => hexId(id, 8, 'spanIds')) }, 'delete'),
     deleteSessions: async ({ project, sessionIds }) => {
       const traceIds = await traceIdsOfSessions(engine, project, sessionIds);
-      return erase(project, { sessions: { ids: sessionIds, traceIds } }, 'delete');
+      return eraseSome(project, { sessions: { ids: sessionIds, traceIds } }, 'delete');
     },
   } satisfies Partial<StoreHandlers>;
 }

@@ -24,6 +24,22 @@ export const PROJECT_SCHEMA: MetaSchema = {
   positioned: [],
 };
 
+/** Keeps a project that came by its spans, before some of them are deleted: without the last it is there still, as one that was created. */
+export async function keepProject(meta: MetaDatabase, engine: StoreEngine, project: ProjectRef): Promise<void> {
+  const { id } = projectKey(project);
+  if (!(await engine.projects()).some((one) => one.id === id)) return;
+  const [created] = await meta.host.query('SELECT 1 FROM meta.projects WHERE id = $id', { id });
+  if (created !== undefined) return;
+  await meta.commit((connection) =>
+    connection.run("INSERT INTO meta.projects VALUES ($id, $tenant, $name, '', $now) ON CONFLICT (id) DO NOTHING", {
+      id,
+      tenant: project.tenantId,
+      name: project.name,
+      now: new Date().toISOString(),
+    }),
+  );
+}
+
 type ProjectColumns = [id: string, tenantId: string | null, name: string, description: string];
 
 export class Projects {

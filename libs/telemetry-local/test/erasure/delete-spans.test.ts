@@ -137,6 +137,29 @@ describe('deletion', () => {
     expect(await left()).toBe(0);
   });
 
+  it.each<[string, (store: TelemetryStore) => Promise<unknown>]>([
+    ['spans', (store) => store.deleteSpans({ project: ACME, spanIds: ids(() => true) })],
+    ['traces', (store) => store.deleteTraces({ project: ACME, traceIds: SENT.map(({ traceId }) => traceId) })],
+    ['sessions', (store) => store.deleteSessions({ project: ACME, sessionIds: [0, 1, 2].map((n) => `session ${n}`) })],
+  ])('of the last %s of a project leaves it there, until it is deleted itself', async (_what, remove) => {
+    const dataDir = temporaryDirectory();
+    let store = await filled(dataDir);
+    const [before] = await store.listProjects(ACME);
+    await remove(store);
+    await store.shutdown();
+    store = await openStore({ dataDir });
+    expect(await store.listProjects(ACME)).toMatchObject([{ id: before!.id, spanCount: 0, description: '' }]);
+    await store.deleteProject({ project: ACME });
+    expect(await store.listProjects(ACME)).toEqual([]);
+    await remove(store);
+    expect(await store.listProjects(ACME)).toEqual([]); // what is not there is not made
+    await store.ingest(request(SENT, resourceOf(ACME)));
+    await remove(store);
+    expect(await store.listProjects(ACME)).toHaveLength(1);
+    await store.deleteTenant({ tenantId: ACME.tenantId });
+    expect(await store.listProjects(ACME)).toEqual([]);
+  });
+
   it('of traces without ids or time is refused', async () => {
     await expect((await filled()).deleteTraces({ project: ACME })).rejects.toThrow(InvalidQueryError);
   });

@@ -27,7 +27,7 @@ export interface DeletionCalls {
   /** Spans and annotations of a project. What comes for it afterwards makes it anew. */
   deleteProject(request: { project: ProjectRef }): Promise<DeletionRecord>;
   /**
-   * Traces by their ids, or the spans that start in a range of time, with their annotations.
+   * Traces by their ids, or the spans that start in a range of time, with their annotations. The project stays, also without spans.
    * Errors: `InvalidQueryError` when neither ids nor a time is given.
    */
   deleteTraces(request: {
@@ -39,8 +39,8 @@ export interface DeletionCalls {
     /** Not included. */
     endTime?: TimeInput | undefined;
   }): Promise<DeletionRecord>;
-  /** Single spans with their annotations; spans below them stay, as ones whose parent is missing. Ids are 16 hexadecimal digits. */
+  /** Single spans with their annotations; spans below them stay, as ones whose parent is missing, and so does the project. Ids are 16 hexadecimal digits. */
   deleteSpans(request: { project: ProjectRef; spanIds: readonly string[] }): Promise<DeletionRecord>;
-  /** Sessions with all of their traces, also spans of these that carry no session id, and the annotations of all of it. */
+  /** Sessions with all of their traces, also spans of these that carry no session id, and the annotations of all of it. The project stays. */
   deleteSessions(request: { project: ProjectRef; sessionIds: readonly string[] }): Promise<DeletionRecord>;
 }
