@@ -119,7 +119,7 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       data: { examples: { node_id: string }[] };
     };
     const experiment = await post<{ data: { id: string } }>(`${dataset}/experiments`, {
-      name: 'first',
+      name: 'first of the move',
       metadata: { model: 'm' },
     });
     const times = { start_time: '2026-01-01T00:00:00Z', end_time: '2026-01-01T00:00:01Z' };
@@ -175,7 +175,9 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
         const [dataset] = (await store.listDatasets({ tenantId: 'acme' })).filter(
           ({ name }) => name === 'moved questions',
         );
-        const experiments = (await store.listExperiments({ tenantId: 'acme' })).filter(({ name }) => name === 'first');
+        const experiments = (await store.listExperiments({ tenantId: 'acme' })).filter(
+          ({ name }) => name === 'first of the move',
+        );
         return {
           projects: await store.listProjects({}),
           annotations: (await store.listAnnotations({ project })).items,
@@ -230,7 +232,7 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       { input: { q: 1, int_value: 7 }, output: { a: 1 }, metadata: {} },
       { input: { q: 2 }, output: { a: 2 }, metadata: { m: 1 } },
     ]);
-    expect(found.experiments).toEqual([{ name: 'first', model: 'm' }]);
+    expect(found.experiments).toEqual([{ name: 'first of the move', model: 'm' }]);
     expect(found.runs).toHaveLength(2);
     expect(found.runs[0]).toMatchObject({
       outputs: { output: 'an answer' },

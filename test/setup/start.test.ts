@@ -108,8 +108,9 @@ describe('npm start -- --once --json', { timeout: 240_000 }, () => {
   it('shows the slowest trace of each tenant as a tree, from the client through the service', () => {
     for (const tenant of ['acme', 'globex', 'initech']) {
       const tree = runs[0]!.stderr.split(`Slowest trace of ${tenant}:\n`)[1]!.split('\n\n')[0]!;
+      // A search, or the reading of a document that may not be there, whichever took longest on this machine.
       expect(tree).toMatch(
-        /\ndocument_search\.ask .*CHAIN\n└─ POST .*CLIENT\n {3}└─ POST .*SERVER\n {6}└─ search_service\.search .*CHAIN\n/,
+        /\ndocument_search\.ask .*\n└─ (?:POST|GET) .*CLIENT.*\n {3}└─ (?:POST|GET) .*SERVER.*\n {6}└─ (?:search_service\.search|document\.read) /,
       );
     }
   });

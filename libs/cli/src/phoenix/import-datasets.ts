@@ -1,5 +1,5 @@
 /** Data sets and experiments of Phoenix into a store.   Write path: Phoenix -> [import-datasets] -> store. */
-import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
+import type { Page, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { Terminal } from '../format/terminal.js';
 import { safe } from '../format/text.js';
 import type { PhoenixDataset, PhoenixExperiment, PhoenixRun, PhoenixSource } from './phoenix-source.js';
@@ -39,7 +39,7 @@ export async function importDatasets(
       continue;
     }
     // In the order of the examples, which is the order of the rows.
-    const { items: rows } = await store.getDatasetRows({ tenantId, datasetId: held.id });
+    const rows = await all((cursor) => store.getDatasetRows({ tenantId, datasetId: held.id, cursor }));
     const rowOf = new Map(
       examples.flatMap(({ id, node_id }, at) => [id, node_id ?? id].map((key) => [key, rows[at]!.id])),
     );
@@ -78,7 +78,9 @@ async function importExperiment(
       datasetName: dataset.name,
       metadata: { ...experiment.metadata, phoenix_experiment_id: experiment.id, phoenix_url: source.url },
     }));
-  const present = new Set((await store.getRuns({ tenantId, experimentId: held.id })).items.map(keyOfHeld));
+  const present = new Set(
+    (await all((cursor) => store.getRuns({ tenantId, experimentId: held.id, cursor }))).map(keyOfHeld),
+  );
   for (const run of runs) {
     const rowId = rowOf.get(run.example_id);
     if (present.has(`${rowId} ${run.repetition_number}`)) continue;
@@ -86,6 +88,17 @@ async function importExperiment(
   }
   report.experiments += 1;
   report.runs += runs.length;
+}
+
+async function all<T>(read: (cursor: string | undefined) => Promise<Page<T>>): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await read(cursor);
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return items;
 }
 
 function keyOfHeld(run: { datasetExampleId: string | undefined; repetitionNumber: number }): string {

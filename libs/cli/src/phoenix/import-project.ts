@@ -153,7 +153,7 @@ function nameOf({ source, from, to }: ProjectImport): string {
 async function readState(options: ProjectImport): Promise<State> {
   const fresh: State = { of: nameOf(options), cursor: undefined, spans: 0, rejectedSpans: 0, annotations: 0 };
   if (!existsSync(options.stateFile)) return fresh;
-  const state = JSON.parse(await readFile(options.stateFile, 'utf8')) as State;
+  const state = { ...fresh, ...noteOf(await readFile(options.stateFile, 'utf8'), options.stateFile) };
   if (state.of !== fresh.of) {
     throw new CliError(
       `${options.stateFile} is of another import (${state.of}). Name another with --state, or delete it.`,
@@ -161,6 +161,20 @@ async function readState(options: ProjectImport): Promise<State> {
   }
   options.terminal.note(`Going on after ${state.spans.toLocaleString('en-US')} spans, as ${options.stateFile} says.`);
   return state;
+}
+
+/** Errors: `CliError` if the file is something else. */
+function noteOf(text: string, file: string): Partial<State> {
+  try {
+    const note: unknown = JSON.parse(text);
+    if (typeof note === 'object' && note !== null) return note;
+  } catch (cause) {
+    throw new CliError(
+      `${file} does not say how far an import came: ${(cause as Error).message}. Delete it, or name another with --state.`,
+      { cause },
+    );
+  }
+  throw new CliError(`${file} does not say how far an import came. Delete it, or name another with --state.`);
 }
 
 async function writeState(file: string, state: State): Promise<void> {
