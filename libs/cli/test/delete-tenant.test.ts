@@ -1,5 +1,7 @@
 /** `cogniverse delete-tenant`: only when it is meant, and then all of it. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cogniverse, FREE_PORTS, MAIN, type Serving, send, serve, temporaryDirectory } from './command-line.js';
 
@@ -39,6 +41,18 @@ describe('cogniverse delete-tenant', () => {
     expect(await tenants()).toEqual(['globex']);
     const again = await cogniverse(['delete-tenant', 'acme', '--yes', ...endpoint, '--json']);
     expect(JSON.parse(again.stdout)).toMatchObject({ tenantId: 'acme', note: expect.stringMatching(/back-up/i) });
+  });
+
+  it("takes a tenant's keys along in a directory that no server serves", async () => {
+    await serving.stop();
+    const data = ['--data', work.path];
+    for (const tenant of ['acme', 'globex'])
+      await cogniverse(['keys', 'create', ...data, '--tenant', tenant, '--read']);
+    expect((await cogniverse(['delete-tenant', 'acme', '--yes', ...data])).code).toBe(0);
+    const { stdout } = await cogniverse(['keys', 'list', ...data]);
+    expect(stdout).toContain('globex');
+    expect(stdout).not.toContain('acme');
+    expect(readFileSync(join(work.path, 'keys.json'), 'utf8')).not.toContain('acme');
   });
 
   it.skipIf(process.platform !== 'linux')('asks on a terminal, and takes nothing but the id for a yes', async () => {

@@ -44,10 +44,15 @@ export function deleteTenantCommand(terminal: Terminal): Command {
   return command.action((tenantId: string, options: DeleteTenantOptions) =>
     withStore(
       options,
-      async (store) => {
+      async (store, place) => {
         if (options.yes !== true) {
           const held = (await store.listTenants({})).find((tenant) => tenant.tenantId === tenantId);
           await askForTenant(tenantId, held?.spanCount ?? 0);
+        }
+        // A server does this itself; in a directory that none serves the keys are as much the tenant's as its spans.
+        if (place.kind === 'directory') {
+          const { AccessKeys, accessKeyFile } = await import('@cogniverse/server');
+          await new AccessKeys({ file: accessKeyFile(place.name) }).forgetTenant(tenantId);
         }
         const record = await store.deleteTenant({ tenantId });
         if (options.json) {
