@@ -9,6 +9,7 @@ import {
   DatasetExistsError,
   ExperimentNotFoundError,
   InvalidQueryError,
+  type NewDatasetRow,
   NotSupportedError,
   type Page,
   parseTime,
@@ -38,7 +39,18 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const LACKS = { 'attribute comparison filters': 'the guide has none', 'attribute metrics': 'the guide has none' };
+const LACKS = Object.fromEntries(
+  [
+    'attribute comparison filters',
+    'conditions',
+    'dataset changes',
+    'dataset splits',
+    'experiment plans',
+    'experiment changes',
+    'metrics over all projects',
+    'attribute metrics',
+  ].map((capability) => [capability, 'the guide has none']),
+);
 
 interface Case {
   readonly topic: string;
@@ -294,7 +306,42 @@ const FAULTS: readonly (readonly [fault: string, topic: string, apply: Fault])[]
     'gives rows in another order',
     'data sets',
     ({ datasets }) =>
-      replace(datasets, 'getDataset', (original) => async (name: string) => (await original(name)).toReversed()),
+      replace(
+        datasets,
+        'getDataset',
+        (original) =>
+          async (...given: Parameters<typeof original>) =>
+            (await original(...given)).toReversed(),
+      ),
+  ],
+  [
+    'gives the newest rows for every version',
+    'data sets',
+    ({ datasets }) => replace(datasets, 'getDataset', (original) => (name: string) => original(name)),
+  ],
+  [
+    'lists the oldest version first',
+    'data sets',
+    ({ datasets }) =>
+      replace(
+        datasets,
+        'listDatasetVersions',
+        (original) => async (name: string) => (await original(name)).toReversed(),
+      ),
+  ],
+  [
+    'passes over the splits of rows, which it lacks',
+    'data sets',
+    ({ datasets }) =>
+      replace(
+        datasets,
+        'appendToDataset',
+        (original) => (name: string, rows: readonly NewDatasetRow[]) =>
+          original(
+            name,
+            rows.map(({ splits: _splits, ...row }) => row),
+          ),
+      ),
   ],
   [
     'creates a data set that exists',
@@ -328,6 +375,65 @@ const FAULTS: readonly (readonly [fault: string, topic: string, apply: Fault])[]
         experiments,
         'getRuns',
         (original) => (id: string) => original(id).catch(instead(ExperimentNotFoundError, [])),
+      ),
+  ],
+  [
+    'passes over repetitions, which it lacks',
+    'experiments',
+    ({ experiments }) =>
+      replace(
+        experiments,
+        'createExperiment',
+        (original) =>
+          ({ repetitions: _repetitions, ...given }: Parameters<typeof original>[0]) =>
+            original(given),
+      ),
+  ],
+  [
+    'compares with the last experiment',
+    'experiments',
+    ({ experiments }) =>
+      replace(experiments, 'compareExperiments', (original) => (ids: readonly string[]) => original(ids.toReversed())),
+  ],
+  [
+    'passes over a condition, which it lacks',
+    'conditions',
+    onPages((original, query) => original({ ...query, condition: undefined })),
+  ],
+  [
+    'passes over a condition of metrics',
+    'conditions',
+    ({ analytics }) =>
+      replace(
+        analytics,
+        'getMetrics',
+        (original) =>
+          ({ condition: _condition, ...query }: Parameters<typeof original>[0]) =>
+            original(query),
+      ),
+  ],
+  [
+    'has metrics of its own project for those of all',
+    'metrics',
+    ({ analytics }) =>
+      replace(
+        analytics,
+        'getMetrics',
+        (original) =>
+          ({ allProjects: _allProjects, ...query }: Parameters<typeof original>[0]) =>
+            original(query),
+      ),
+  ],
+  [
+    'puts the spans of all buckets into the first',
+    'metrics',
+    ({ analytics }) =>
+      replace(
+        analytics,
+        'getMetrics',
+        (original) =>
+          ({ bucketSeconds: _bucketSeconds, ...query }: Parameters<typeof original>[0]) =>
+            original(query),
       ),
   ],
   [

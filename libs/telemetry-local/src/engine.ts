@@ -17,6 +17,7 @@ import {
   BackendUnavailableError,
   type IngestRequest,
   type IngestResult,
+  InvalidQueryError,
   type ProjectRef,
   type StoreHealth,
   type TenantIngestCounts,
@@ -34,7 +35,7 @@ import type { LocalStoreConfig } from './options.js';
 import { phase } from './phases.js';
 import { type ProjectKey, projectKey } from './project-key.js';
 import { spanConditionOf } from './query/conditions/query-condition.js';
-import { projectCondition } from './query/span-conditions.js';
+import { projectCondition, tenantCondition } from './query/span-conditions.js';
 import { SqlBuilder } from './query/sql-builder.js';
 import { type RememberedAnswer, RequestMemory, requestDigest } from './request-memory.js';
 import { type Run, RunIndex } from './runs.js';
@@ -43,6 +44,15 @@ import { type NanosRange, Snapshot } from './snapshot.js';
 import { admitSpans, rejectionMessage } from './span-admission.js';
 import type { SpanRow } from './span-table.js';
 import { type LogRecord, LogSegment, type RecordMeta, readSegment, segmentFileName } from './write-ahead-log.js';
+
+/** One project; or all of a tenant, `null` for those that name none; or, of `undefined`, all there are. */
+export type SomeProjects = ProjectRef | { readonly tenantId: string | null | undefined };
+
+const MAX_CONDITION_PROJECTS = 200;
+
+function isProject(projects: SomeProjects): projects is ProjectRef {
+  return 'name' in projects;
+}
 
 export type EngineConfig = Omit<LocalStoreConfig, 'dataDir' | 'maxPendingBytes'>;
 
@@ -833,21 +843,43 @@ export class StoreEngine {
   }
 
   /**
-   * Runs `fn` over the spans of one project that start in the range, and fulfil the condition if there is one.
+   * Runs `fn` over the spans of one project, or of several, that start in the range, and fulfil the condition if there is one.
    *
    * `source` is a SELECT to stand in brackets after FROM; it uses values bound in `sql`, so the statement is run with `run(text)`.
+   * Errors: `InvalidQueryError` for a condition that cannot be read, or over more than `MAX_CONDITION_PROJECTS`.
    */
   withSpans<T>(
-    project: ProjectRef,
+    projects: SomeProjects,
     range: NanosRange,
     fn: (spans: { source: string; sql: SqlBuilder; run: (statement: string) => Promise<SqlRows> }) => Promise<T>,
     condition?: string,
   ): Promise<T> {
     const sql = new SqlBuilder();
-    const key = projectKey(project);
     return this.withSnapshot(async (snapshot) => {
-      const fulfils = condition === undefined ? 'true' : spanConditionOf(snapshot, key, range, condition, sql).sql;
-      const source = `SELECT * FROM (${snapshot.source({ projectKey: key.key, range })}) WHERE ${projectCondition(project, sql)} AND ${fulfils}`;
+      const ofOne = (project: ProjectRef) => {
+        const key = projectKey(project);
+        const fulfils = condition === undefined ? 'true' : spanConditionOf(snapshot, key, range, condition, sql).sql;
+        return `SELECT * FROM (${snapshot.source({ projectKey: key.key, range })}) WHERE ${projectCondition(project, sql)} AND ${fulfils}`;
+      };
+      const ofTenant = (bound: SqlBuilder) =>
+        `SELECT * FROM (${snapshot.source({ range })}) WHERE ${tenantCondition(projects.tenantId, bound)}`;
+      let source: string;
+      if (isProject(projects)) source = ofOne(projects);
+      else if (condition === undefined) source = ofTenant(sql);
+      else {
+        // What a condition says of traces and annotations is about one project.
+        const asked = new SqlBuilder();
+        const rows = await this.query(`SELECT DISTINCT tenant_id, project FROM (${ofTenant(asked)})`, asked.parameters);
+        if (rows.length > MAX_CONDITION_PROJECTS) {
+          throw new InvalidQueryError(
+            `The condition is over ${rows.length} projects; at most ${MAX_CONDITION_PROJECTS} are allowed. Name a project, or a shorter range.`,
+          );
+        }
+        const found = rows.map(([tenantId, name]) => ({ tenantId, name }) as ProjectRef);
+        // Without any project the condition is read all the same: a wrong one is told.
+        if (found.length === 0) found.push({ tenantId: projects.tenantId ?? null, name: '' });
+        source = found.map(ofOne).join(' UNION ALL BY NAME ');
+      }
       return fn({ source, sql, run: (statement) => this.query(statement, sql.parameters) });
     });
   }

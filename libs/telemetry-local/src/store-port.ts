@@ -15,9 +15,12 @@ import type {
 import * as telemetry from '@cogniverse/foundation/telemetry';
 import type { LocalStoreConfig } from './options.js';
 
+/** What a call of a store is asked with. */
+export type StoreRequest<M extends StoreCallName> = NonNullable<Parameters<StoreCalls[M]>[0]>;
+
 /** What answers each call. */
 export type StoreHandlers = {
-  readonly [M in StoreCallName]: (request: NonNullable<Parameters<StoreCalls[M]>[0]>) => ReturnType<StoreCalls[M]>;
+  readonly [M in StoreCallName]: (request: StoreRequest<M>) => ReturnType<StoreCalls[M]>;
 };
 
 export interface WorkerData {

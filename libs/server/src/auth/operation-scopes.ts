@@ -8,12 +8,17 @@ import { type Access, allowedTenant } from './access.js';
 
 /**
  * `tenant`: the request's `tenantId` has to be the key's, and is the key's where it may be left out. `project`: so has the tenant of its
- * `project`. `operator`: a tenant's key is refused. A function: a tenant's key gets what it leaves of the answer.
+ * `project`. `tenant or project`: the request has either. `operator`: a tenant's key is refused. A function: a tenant's key gets what it leaves
+ * of the answer.
  */
 type ScopeOf<Call> = Call extends (request: infer Request) => Promise<infer Result>
   ?
       | 'operator'
-      | ('tenantId' extends keyof NonNullable<Request> ? 'tenant' : never)
+      | ('tenantId' extends keyof NonNullable<Request>
+          ? 'project' extends keyof NonNullable<Request>
+            ? 'tenant or project'
+            : 'tenant'
+          : never)
       | (NonNullable<Request> extends { project: ProjectRef } ? 'project' : never)
       | ((result: Result, tenantId: string) => Result)
   : never;
@@ -26,7 +31,7 @@ export const OPERATION_SCOPES: { readonly [Name in StoreCallName]: ScopeOf<Telem
   querySpans: 'project',
   queryTraces: 'project',
   getStatistics: 'tenant',
-  getMetrics: 'project',
+  getMetrics: 'tenant or project',
   addAnnotations: 'project',
   createProject: 'project',
   updateProject: 'project',
@@ -83,8 +88,11 @@ interface Scoped {
 export function limitRequest(name: StoreCallName, request: object, access: Access): object {
   const scope = OPERATION_SCOPES[name];
   const named = request as Scoped;
-  if (scope === 'tenant') return { ...request, tenantId: allowedTenant(access, named.tenantId) };
-  if (scope === 'project') allowedTenant(access, named.project!.tenantId);
+  const isOfProject = scope === 'project' || (scope === 'tenant or project' && named.project !== undefined);
+  if (isOfProject) allowedTenant(access, named.project!.tenantId);
+  if (scope === 'tenant' || (scope === 'tenant or project' && !isOfProject)) {
+    return { ...request, tenantId: allowedTenant(access, named.tenantId) };
+  }
   return request;
 }
 

@@ -89,6 +89,31 @@ describe('keys', () => {
     }
   });
 
+  it('narrow metrics over all projects to those of their tenant', async () => {
+    for (const tenant of ['acme', 'umbrella'])
+      for (const project of ['one', 'two']) await send(running.url, [{}], { project, tenant });
+    const metrics = async (key: string, body: object) => {
+      const response = await fetch(`${running.url}/v1/cogniverse/${STORE_OPERATIONS.getMetrics.path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...bearer(key) },
+        body: JSON.stringify({ metric_names: ['span_count'], ...body }),
+      });
+      const { data } = (await response.json()) as { data?: { value: number }[] };
+      return [response.status, ...(data ?? []).map(({ value }) => value)];
+    };
+    const { key } = await running.keys.create(acme);
+    const operator = (await running.keys.create({ ...acme, tenantId: undefined })).key;
+    const theirs = { tenant_id: 'umbrella', name: 'one' };
+    expect(await metrics(key, {})).toEqual([200, 2]);
+    expect(await metrics(key, { tenant: 'acme' })).toEqual([200, 2]);
+    expect(await metrics(key, { tenant: 'umbrella' })).toEqual([403]);
+    expect(await metrics(key, { project: theirs })).toEqual([403]);
+    expect(await metrics(key, { project: { ...theirs, tenant_id: 'acme' }, tenant: 'umbrella' })).toEqual([422]);
+    expect(await metrics(operator, {})).toEqual([200, 4]);
+    expect(await metrics(operator, { tenant: 'umbrella' })).toEqual([200, 2]);
+    expect(await metrics(operator, { project: theirs })).toEqual([200, 1]);
+  });
+
   it('of the operator see all tenants, and /metrics', async () => {
     for (const tenant of ['acme', 'umbrella']) await send(running.url, [{}], { project: tenant, tenant });
     const headers = bearer((await running.keys.create({ ...acme, tenantId: undefined })).key);

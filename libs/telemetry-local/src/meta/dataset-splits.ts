@@ -4,19 +4,14 @@
  * A split belongs to one data set. Which examples are in it does not depend on the version.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  DatasetExistsError,
-  DatasetNotFoundError,
-  type DatasetSplitRecord,
-  type StoreCalls,
-} from '@cogniverse/foundation/telemetry';
+import { DatasetExistsError, DatasetNotFoundError, type DatasetSplitRecord } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { SqlBuilder } from '../query/sql-builder.js';
+import type { StoreRequest } from '../store-port.js';
+import { appendRows } from './append-rows.js';
 import { type Read, readOf, requireDataset, selectRows, versionNumber } from './dataset-reads.js';
 import type { MetaDatabase, MetaSchema } from './meta-database.js';
-import { appendText, jsonText, requiredName } from './meta-fields.js';
-
-type Request<M extends keyof StoreCalls> = Parameters<StoreCalls[M]>[0];
+import { jsonText, requiredName } from './meta-fields.js';
 
 export const DATASET_SPLIT_SCHEMA: MetaSchema = {
   sql: `
@@ -42,13 +37,13 @@ export class DatasetSplits {
   }
 
   /** In the order of their creation. Errors: `DatasetNotFoundError`. */
-  async listDatasetSplits({ tenantId, datasetId }: Request<'listDatasetSplits'>): Promise<DatasetSplitRecord[]> {
+  async listDatasetSplits({ tenantId, datasetId }: StoreRequest<'listDatasetSplits'>): Promise<DatasetSplitRecord[]> {
     const dataset = await requireDataset(this.#read, { tenantId, id: datasetId });
     return this.#list(this.#read, dataset.id);
   }
 
   /** Errors: `DatasetExistsError` if the data set has one of that name, `DatasetNotFoundError` also for a row, `InvalidQueryError`. */
-  async createDatasetSplit(request: Request<'createDatasetSplit'>): Promise<DatasetSplitRecord> {
+  async createDatasetSplit(request: StoreRequest<'createDatasetSplit'>): Promise<DatasetSplitRecord> {
     const { tenantId, datasetId } = request;
     const name = requiredName(request.name, 'name');
     const metadata = jsonText(request.metadata ?? {}, 'metadata');
@@ -65,7 +60,7 @@ export class DatasetSplits {
   }
 
   /** Of a row that is both added and removed, the removal holds. Errors: as of `createDatasetSplit`, and `DatasetNotFoundError` for the split. */
-  async changeDatasetSplit(request: Request<'changeDatasetSplit'>): Promise<DatasetSplitRecord> {
+  async changeDatasetSplit(request: StoreRequest<'changeDatasetSplit'>): Promise<DatasetSplitRecord> {
     const { tenantId, datasetId, splitId } = request;
     const name = request.name === undefined ? undefined : requiredName(request.name, 'name');
     const metadata = request.metadata === undefined ? undefined : jsonText(request.metadata, 'metadata');
@@ -96,7 +91,7 @@ export class DatasetSplits {
   }
 
   /** Its examples stay. Errors: `DatasetNotFoundError`. */
-  async deleteDatasetSplit({ tenantId, datasetId, splitId }: Request<'deleteDatasetSplit'>): Promise<void> {
+  async deleteDatasetSplit({ tenantId, datasetId, splitId }: StoreRequest<'deleteDatasetSplit'>): Promise<void> {
     await this.#meta.commit(async (connection) => {
       const read = readOf(connection);
       await requireDataset(read, { tenantId, id: datasetId });
@@ -200,15 +195,12 @@ export class DatasetSplits {
       readonly pairs: readonly (readonly [splitId: string, rowId: string])[];
     },
   ): Promise<void> {
-    const appender = await connection.createAppender('dataset_split_rows', 'main', 'meta');
-    for (const [splitId, rowId] of members.pairs) {
-      appendText(appender, members.tenantId);
-      appender.appendVarchar(members.datasetId);
-      appender.appendVarchar(splitId);
-      appender.appendVarchar(rowId);
-      appender.endRow();
-    }
-    appender.closeSync();
+    const { tenantId, datasetId, pairs } = members;
+    await appendRows(
+      connection,
+      'dataset_split_rows',
+      pairs.map(([splitId, rowId]) => [tenantId, datasetId, splitId, rowId]),
+    );
   }
 
   async #removeRows(

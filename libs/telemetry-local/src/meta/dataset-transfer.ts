@@ -4,22 +4,17 @@
  * An import adds what is missing by its id and changes nothing that is there. All is checked before anything is written, so that a
  * page goes in as a whole or not at all.
  */
-import {
-  DatasetExistsError,
-  type DatasetExport,
-  type ImportCounts,
-  type Page,
-  type StoreCalls,
-} from '@cogniverse/foundation/telemetry';
+import { DatasetExistsError, type DatasetExport, type ImportCounts, type Page } from '@cogniverse/foundation/telemetry';
 import { SqlBuilder } from '../query/sql-builder.js';
+import type { StoreRequest } from '../store-port.js';
+import { appendRows } from './append-rows.js';
 import { datasetNotFound, type Read, readOf } from './dataset-reads.js';
 import { contentHash } from './datasets.js';
 import { type ExportTable, exportPage } from './export-pages.js';
-import { appendRows, firstOf, foreignId, pair, timeText } from './import-rows.js';
+import { firstOf, foreignId, pair, timeText } from './import-rows.js';
 import { type MetaDatabase, OF_TENANT } from './meta-database.js';
 import { jsonText, requiredName } from './meta-fields.js';
 
-type Request<M extends keyof StoreCalls> = Parameters<StoreCalls[M]>[0];
 type Kind<K extends DatasetExport['kind']> = Extract<DatasetExport, { kind: K }>;
 
 /** Bounds of a data set: its newest version, its newest split. */
@@ -122,7 +117,7 @@ export class DatasetTransfer {
   }
 
   /** Data set by data set, in the order of their creation. Errors: `InvalidQueryError`. */
-  async exportDatasets({ tenantId, ...page }: Request<'exportDatasets'>): Promise<Page<DatasetExport>> {
+  async exportDatasets({ tenantId, ...page }: StoreRequest<'exportDatasets'>): Promise<Page<DatasetExport>> {
     const read: Read = (sql, parameters) => this.#meta.host.query(sql, parameters);
     return exportPage(read, page, {
       tables: TABLES,
@@ -144,7 +139,7 @@ export class DatasetTransfer {
    * Errors: `DatasetExistsError` where a name, or the number of a version, is that of something else already; `DatasetNotFoundError` for
    * what a record belongs to; `InvalidQueryError` for an id that is taken.
    */
-  async importDatasets({ tenantId, records }: Request<'importDatasets'>): Promise<ImportCounts> {
+  async importDatasets({ tenantId, records }: StoreRequest<'importDatasets'>): Promise<ImportCounts> {
     const texts = new Map(records.map((record, index) => [record, textsOf(record, `records.${index}`)]));
     const kind = <K extends DatasetExport['kind']>(name: K) =>
       records.filter((record): record is Kind<K> => record.kind === name);

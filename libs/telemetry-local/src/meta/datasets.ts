@@ -15,9 +15,10 @@ import {
   InvalidQueryError,
   type NewDatasetRow,
   type Page,
-  type StoreCalls,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { StoreRequest } from '../store-port.js';
+import { appendRows } from './append-rows.js';
 import {
   datasetNotFound,
   findDatasets,
@@ -30,10 +31,8 @@ import {
 } from './dataset-reads.js';
 import { DatasetSplits } from './dataset-splits.js';
 import type { MetaDatabase, MetaSchema } from './meta-database.js';
-import { appendText, jsonText, requiredName } from './meta-fields.js';
+import { jsonText, requiredName } from './meta-fields.js';
 import { pageFrom } from './meta-page.js';
-
-type Request<M extends keyof StoreCalls> = Parameters<StoreCalls[M]>[0];
 
 export const DATASET_SCHEMA: MetaSchema = {
   sql: `
@@ -73,17 +72,17 @@ export class Datasets {
   // ---- changes
 
   /** Errors: `DatasetExistsError`, `InvalidQueryError`. */
-  async createDataset(request: Request<'createDataset'>): Promise<DatasetRecord> {
+  async createDataset(request: StoreRequest<'createDataset'>): Promise<DatasetRecord> {
     return (await this.#upload({ ...request, action: 'create' }, 'ids')).dataset;
   }
 
   /** Adds rows; one with the `externalId` of an example takes its place. Errors: `DatasetNotFoundError`, `InvalidQueryError`. */
-  async appendToDataset(request: Request<'appendToDataset'>): Promise<DatasetRecord> {
+  async appendToDataset(request: StoreRequest<'appendToDataset'>): Promise<DatasetRecord> {
     return (await this.#upload({ ...request, action: 'append' }, 'ids')).dataset;
   }
 
   /** Errors: `DatasetExistsError`, `DatasetNotFoundError` for the id of a row, `InvalidQueryError`. */
-  async uploadDataset(request: Request<'uploadDataset'>): Promise<DatasetUpload> {
+  async uploadDataset(request: StoreRequest<'uploadDataset'>): Promise<DatasetUpload> {
     return this.#upload(request, 'ids or contents');
   }
 
@@ -145,7 +144,7 @@ export class Datasets {
   }
 
   /** Errors: `DatasetNotFoundError`, `DatasetExistsError` if the tenant has another one of that name, `InvalidQueryError`. */
-  async changeDataset(request: Request<'changeDataset'>): Promise<DatasetRecord> {
+  async changeDataset(request: StoreRequest<'changeDataset'>): Promise<DatasetRecord> {
     const { tenantId, datasetId, description } = request;
     const name = request.name === undefined ? undefined : requiredName(request.name, 'name');
     const metadata = request.metadata === undefined ? undefined : jsonText(request.metadata, 'metadata');
@@ -170,7 +169,7 @@ export class Datasets {
   }
 
   /** A new version without these rows. Errors: `DatasetNotFoundError`, also for a row that the newest version does not have. */
-  async deleteDatasetRows(request: Request<'deleteDatasetRows'>): Promise<DatasetRecord> {
+  async deleteDatasetRows(request: StoreRequest<'deleteDatasetRows'>): Promise<DatasetRecord> {
     const { tenantId, datasetId } = request;
     const ids = new Set(request.rowIds);
     return this.#meta.commit(async (connection) => {
@@ -199,12 +198,12 @@ export class Datasets {
   // ---- reads
 
   /** In the order of their creation. */
-  async listDatasets(request: Request<'listDatasets'>): Promise<DatasetRecord[]> {
+  async listDatasets(request: StoreRequest<'listDatasets'>): Promise<DatasetRecord[]> {
     return findDatasets(this.#read, request);
   }
 
   /** Errors: `DatasetNotFoundError`. */
-  async listDatasetVersions(request: Request<'listDatasetVersions'>): Promise<Page<DatasetVersionRecord>> {
+  async listDatasetVersions(request: StoreRequest<'listDatasetVersions'>): Promise<Page<DatasetVersionRecord>> {
     const { tenantId, datasetId, limit, cursor } = request;
     const dataset = await requireDataset(this.#read, { tenantId, id: datasetId });
     return pageFrom({
@@ -225,7 +224,7 @@ export class Datasets {
   }
 
   /** In the order they were added. Errors: `DatasetNotFoundError`, also for a version or split that the data set does not have. */
-  async getDatasetRows(request: Request<'getDatasetRows'>): Promise<DatasetRowPage> {
+  async getDatasetRows(request: StoreRequest<'getDatasetRows'>): Promise<DatasetRowPage> {
     const { tenantId, datasetId, versionId, limit, cursor } = request;
     const read = this.#read;
     const dataset = await requireDataset(read, { tenantId, id: datasetId });
@@ -295,28 +294,25 @@ export class Datasets {
     );
     const number = added.getRows()[0]![0] as number;
     await connection.run('UPDATE meta.datasets SET updated_at = $now WHERE id = $id', { id: datasetId, now });
-    const appender = await connection.createAppender('dataset_rows', 'main', 'meta');
-    const append = (row: HeldRow, { input, output, metadata }: RowContent, isDeleted: boolean) => {
-      appender.appendVarchar(row.id);
-      appender.appendVarchar(datasetId);
-      appender.appendInteger(number);
-      appender.appendBigInt(row.position);
-      appender.appendVarchar(input);
-      appender.appendVarchar(output);
-      appender.appendVarchar(metadata);
-      appendText(appender, tenantId);
-      appendText(appender, row.externalId);
-      appendText(appender, row.spanId);
-      appendText(appender, row.hash);
-      appender.appendBoolean(isDeleted);
-      appender.endRow();
-    };
-    for (const row of change.written) {
-      if (row.position === NO_POSITION) row.position = this.#meta.nextPosition();
-      append(row, row, false);
-    }
-    for (const row of change.deleted) append(row, GONE, true);
-    appender.closeSync();
+    for (const row of change.written) if (row.position === NO_POSITION) row.position = this.#meta.nextPosition();
+    const columns = (row: HeldRow, { input, output, metadata }: RowContent, isDeleted: boolean) => [
+      row.id,
+      datasetId,
+      number,
+      row.position,
+      input,
+      output,
+      metadata,
+      tenantId,
+      row.externalId,
+      row.spanId,
+      row.hash,
+      isDeleted,
+    ];
+    await appendRows(connection, 'dataset_rows', [
+      ...change.written.map((row) => columns(row, row, false)),
+      ...change.deleted.map((row) => columns(row, GONE, true)),
+    ]);
   }
 }
 

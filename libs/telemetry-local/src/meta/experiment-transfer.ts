@@ -9,16 +9,16 @@ import {
   ExperimentRunExistsError,
   type ImportCounts,
   type Page,
-  type StoreCalls,
 } from '@cogniverse/foundation/telemetry';
 import { SqlBuilder } from '../query/sql-builder.js';
+import type { StoreRequest } from '../store-port.js';
+import { appendRows } from './append-rows.js';
 import { type Read, readOf, requireDataset, versionNumber } from './dataset-reads.js';
 import { type ExportTable, exportPage } from './export-pages.js';
-import { appendRows, firstOf, foreignId, pair, timeText } from './import-rows.js';
+import { firstOf, foreignId, pair, timeText } from './import-rows.js';
 import { type MetaDatabase, OF_TENANT } from './meta-database.js';
 import { jsonText, requiredName } from './meta-fields.js';
 
-type Request<M extends keyof StoreCalls> = Parameters<StoreCalls[M]>[0];
 type Kind<K extends ExperimentExport['kind']> = Extract<ExperimentExport, { kind: K }>;
 
 /** Bounds of an experiment: its newest run. */
@@ -112,7 +112,7 @@ export class ExperimentTransfer {
   }
 
   /** Experiment by experiment, in the order of their creation. Errors: `InvalidQueryError`. */
-  async exportExperiments({ tenantId, ...page }: Request<'exportExperiments'>): Promise<Page<ExperimentExport>> {
+  async exportExperiments({ tenantId, ...page }: StoreRequest<'exportExperiments'>): Promise<Page<ExperimentExport>> {
     const read: Read = (sql, parameters) => this.#meta.host.query(sql, parameters);
     return exportPage(read, page, {
       tables: TABLES,
@@ -133,7 +133,7 @@ export class ExperimentTransfer {
    * Errors: `DatasetNotFoundError` for the data set of an experiment, or its version; `ExperimentNotFoundError` for what a record belongs
    * to; `ExperimentRunExistsError` where an example's repetition has another run; `InvalidQueryError` for an id that is taken.
    */
-  async importExperiments({ tenantId, records }: Request<'importExperiments'>): Promise<ImportCounts> {
+  async importExperiments({ tenantId, records }: StoreRequest<'importExperiments'>): Promise<ImportCounts> {
     const texts = new Map(records.map((record, index) => [record, textsOf(record, `records.${index}`)]));
     const kind = <K extends ExperimentExport['kind']>(name: K) =>
       records.filter((record): record is Kind<K> => record.kind === name);

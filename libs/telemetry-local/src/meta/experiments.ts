@@ -21,11 +21,11 @@ import {
   isoTime,
   type Page,
   parseTime,
-  type StoreCalls,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
 import { SqlBuilder } from '../query/sql-builder.js';
+import type { StoreRequest } from '../store-port.js';
 import {
   findDatasets,
   heldRows,
@@ -40,8 +40,6 @@ import type { Datasets } from './datasets.js';
 import type { MetaDatabase, MetaSchema } from './meta-database.js';
 import { annotatorKindOf, finiteScore, jsonText, requiredName } from './meta-fields.js';
 import { pageFrom } from './meta-page.js';
-
-type Request<M extends keyof StoreCalls> = Parameters<StoreCalls[M]>[0];
 
 export const EXPERIMENT_SCHEMA: MetaSchema = {
   sql: `
@@ -76,7 +74,7 @@ export class Experiments {
   // ---- experiments
 
   /** Errors: `DatasetNotFoundError`, also for a version or split, `InvalidQueryError`. */
-  async createExperiment(request: Request<'createExperiment'>): Promise<ExperimentRecord> {
+  async createExperiment(request: StoreRequest<'createExperiment'>): Promise<ExperimentRecord> {
     const { tenantId, datasetId, datasetName, versionId, splits, projectName, repetitions = 1 } = request;
     const name = requiredName(request.name, 'name');
     const metadata = jsonText(request.metadata ?? {}, 'metadata');
@@ -127,12 +125,12 @@ export class Experiments {
   }
 
   /** In the order of their creation. */
-  async listExperiments(request: Request<'listExperiments'>): Promise<ExperimentRecord[]> {
+  async listExperiments(request: StoreRequest<'listExperiments'>): Promise<ExperimentRecord[]> {
     return findExperiments(this.#read, request);
   }
 
   /** Errors: `ExperimentNotFoundError`, `InvalidQueryError`. */
-  async changeExperiment(request: Request<'changeExperiment'>): Promise<ExperimentRecord> {
+  async changeExperiment(request: StoreRequest<'changeExperiment'>): Promise<ExperimentRecord> {
     const { tenantId, experimentId } = request;
     const name = request.name === undefined ? undefined : requiredName(request.name, 'name');
     const metadata = request.metadata === undefined ? undefined : jsonText(request.metadata, 'metadata');
@@ -154,7 +152,7 @@ export class Experiments {
   }
 
   /** With its runs and their evaluations; its traces stay. Errors: `ExperimentNotFoundError`. */
-  async deleteExperiment({ tenantId, experimentId }: Request<'deleteExperiment'>): Promise<void> {
+  async deleteExperiment({ tenantId, experimentId }: StoreRequest<'deleteExperiment'>): Promise<void> {
     await this.#meta.commit(async (connection) => {
       await requireExperiment(readOf(connection), tenantId, experimentId);
       await removeExperiments(connection, 'id', experimentId);
@@ -162,7 +160,7 @@ export class Experiments {
   }
 
   /** With all its versions and its experiments. Errors: `DatasetNotFoundError`. */
-  async deleteDataset({ tenantId, datasetId }: Request<'deleteDataset'>): Promise<void> {
+  async deleteDataset({ tenantId, datasetId }: StoreRequest<'deleteDataset'>): Promise<void> {
     await this.#meta.commit(async (connection) => {
       await requireDataset(readOf(connection), { tenantId, id: datasetId });
       await removeExperiments(connection, 'dataset_id', datasetId);
@@ -178,7 +176,7 @@ export class Experiments {
    * Errors: `ExperimentNotFoundError`, `ExperimentRunExistsError` if it succeeded already, `DatasetNotFoundError` for an unknown example,
    * `InvalidQueryError`.
    */
-  async logRun({ tenantId, experimentId, run }: Request<'logRun'>): Promise<ExperimentRunRecord> {
+  async logRun({ tenantId, experimentId, run }: StoreRequest<'logRun'>): Promise<ExperimentRunRecord> {
     const inputs = run.inputs === undefined ? undefined : jsonText(run.inputs, 'inputs');
     const outputs = jsonText(run.outputs, 'outputs');
     const metadata = jsonText(run.metadata ?? {}, 'metadata');
@@ -229,7 +227,7 @@ export class Experiments {
   }
 
   /** Adds or replaces the evaluation of that name. Errors: `ExperimentNotFoundError` for an unknown run, `InvalidQueryError`. */
-  async logRunEvaluation(request: Request<'logRunEvaluation'>): Promise<ExperimentEvaluation> {
+  async logRunEvaluation(request: StoreRequest<'logRunEvaluation'>): Promise<ExperimentEvaluation> {
     const { tenantId, runId, evaluation } = request;
     const name = requiredName(evaluation.name, 'name');
     const score = finiteScore(evaluation.score, 'score');
@@ -280,7 +278,7 @@ export class Experiments {
   }
 
   /** In the order they were logged, unless `order` is `desc`. Errors: `ExperimentNotFoundError`. */
-  async getRuns(request: Request<'getRuns'>): Promise<Page<ExperimentRunRecord>> {
+  async getRuns(request: StoreRequest<'getRuns'>): Promise<Page<ExperimentRunRecord>> {
     const { tenantId, experimentId, order = 'asc', limit, cursor } = request;
     await requireExperiment(this.#read, tenantId, experimentId);
     const page = await pageFrom({
@@ -293,7 +291,7 @@ export class Experiments {
   }
 
   /** Examples that lack a successful run of some repetition, in their order. Errors: `ExperimentNotFoundError`. */
-  async listIncompleteRuns(request: Request<'listIncompleteRuns'>): Promise<Page<IncompleteRun>> {
+  async listIncompleteRuns(request: StoreRequest<'listIncompleteRuns'>): Promise<Page<IncompleteRun>> {
     const { tenantId, experimentId, limit, cursor } = request;
     const experiment = await requireExperiment(this.#read, tenantId, experimentId);
     const page = await pageFrom({
@@ -329,7 +327,9 @@ export class Experiments {
   }
 
   /** Successful runs that lack an evaluation of some name, or have one that failed, in their order. Errors: `ExperimentNotFoundError`, `InvalidQueryError`. */
-  async listIncompleteEvaluations(request: Request<'listIncompleteEvaluations'>): Promise<Page<IncompleteEvaluation>> {
+  async listIncompleteEvaluations(
+    request: StoreRequest<'listIncompleteEvaluations'>,
+  ): Promise<Page<IncompleteEvaluation>> {
     const { tenantId, experimentId, limit, cursor } = request;
     const names = [...new Set(request.evaluationNames)].sort();
     if (names.length === 0) throw new InvalidQueryError('evaluationNames is empty; it must name at least one.');
@@ -380,7 +380,10 @@ export class Experiments {
   }
 
   /** Errors: `ExperimentNotFoundError`, `InvalidQueryError` for fewer than two, or for experiments over different data sets. */
-  async compareExperiments({ tenantId, experimentIds }: Request<'compareExperiments'>): Promise<ExperimentComparison> {
+  async compareExperiments({
+    tenantId,
+    experimentIds,
+  }: StoreRequest<'compareExperiments'>): Promise<ExperimentComparison> {
     const experiments: { record: ExperimentRecord; runs: ExperimentRunRecord[] }[] = [];
     const examples = new Map<string, { row: DatasetRow; position: bigint }>();
     for (const id of experimentIds) {

@@ -1,9 +1,10 @@
 /**
- * Metrics over the spans of one project, in buckets of time and in groups.   Read path: store -> [metrics] -> snapshot -> DuckDB.
+ * Metrics over the spans of one project, or of all, in buckets of time and in groups.   Read path: store -> [metrics] -> snapshot -> DuckDB.
  *
  * Counts of spans, tokens, cost and attributes belong to the bucket in which their span starts. Trace metrics (`trace_count`, `error_rate`,
  * `latency_*`) belong to the bucket in which the trace starts; a trace is what of its spans starts in the range. Grouped, a trace counts in
- * every group that one of its spans is in, with its whole latency and state; spans without a value are in no group.
+ * every group that one of its spans is in, with its whole latency and state; spans without a value are in no group. What two projects hold of
+ * one trace are two traces.
  */
 import {
   checkInput,
@@ -12,12 +13,12 @@ import {
   METRIC_NAMES,
   type MetricPoint,
   type ModelPrice,
-  type ProjectRef,
   STORE_OPERATIONS,
   type StoreMetricQuery,
 } from '@cogniverse/foundation/telemetry';
 import { type DuckDBListValue, listValue } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
+import type { SomeProjects } from '../engine.js';
 import { attributeNumberSql, attributeTextSql } from '../query/attribute-condition.js';
 import { TRACE_LATENCY_NANOS } from '../query/project-query.js';
 import { nanosRange, requireProject, requireText, shown } from '../query/query-input.js';
@@ -28,7 +29,7 @@ import { wellFormed } from '../span-table.js';
 /** What metrics need of the engine. */
 export interface SpanSource {
   withSpans<T>(
-    project: ProjectRef,
+    projects: SomeProjects,
     range: NanosRange,
     fn: (spans: { source: string; sql: SqlBuilder; run: (statement: string) => Promise<SqlRows> }) => Promise<T>,
     condition?: string,
@@ -38,7 +39,14 @@ export interface SpanSource {
 type AttributeAggregate = 'mean' | 'sum' | 'min' | 'max' | 'p95';
 
 const ATTRIBUTE_METRIC = /^attribute:(.+):(mean|sum|min|max|p95)$/s;
-const GROUPS = { name: 'name', kind: 'span_kind', model: 'model', session: 'session_id', tenant: 'tenant_id' } as const;
+const GROUPS = {
+  name: 'name',
+  kind: 'span_kind',
+  model: 'model',
+  session: 'session_id',
+  project: 'project',
+  tenant: 'tenant_id',
+} as const;
 const MAX_METRICS = 50;
 const MAX_PRICES = 1000;
 const MAX_POINTS = 100_000;
@@ -159,8 +167,13 @@ interface Row {
  */
 export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): Promise<MetricPoint[]> {
   checkInput(STORE_OPERATIONS.getMetrics.request, query);
-  const project = requireProject(query.project);
   const { metricNames, prices = {} } = query;
+  if (query.project !== undefined && query.tenantId !== undefined) {
+    throw new InvalidQueryError(`project and tenantId are both given; ask for one project, or for all of a tenant.`);
+  }
+  const projects = query.project === undefined ? { tenantId: query.tenantId } : requireProject(query.project);
+  // Two tenants, or two projects, may hold spans of one trace id.
+  const trace = query.project === undefined ? 'project_key, project, trace_id' : 'trace_id';
   if (metricNames.length > MAX_METRICS) {
     throw new InvalidQueryError(`metricNames lists ${metricNames.length} metrics; at most ${MAX_METRICS} are allowed.`);
   }
@@ -179,7 +192,7 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
   const priced = models > 0 && names.includes('cost_total');
 
   return engine.withSpans(
-    project,
+    projects,
     range,
     async ({ source, sql, run }) => {
       const inputs: string[] = [];
@@ -194,24 +207,26 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
           spanValues.push(`(${ofSpans.aggregate(column)})::DOUBLE`);
         }
       }
+      // Of all spans, also those that are in no group.
+      const first = query.groupBy === undefined ? 'min(start_ns)' : '(SELECT min(start_ns) FROM spans)';
       const select = (ofSpans: boolean, rows: string, values: readonly string[]) =>
-        `(SELECT ${ofSpans} AS of_spans, ${bucketOf('start_ns')} AS bucket, metric_group, min(start_ns) AS first_ns,
+        `(SELECT ${ofSpans} AS of_spans, ${bucketOf('start_ns')} AS bucket, metric_group, ${first} AS first_ns,
           [${values.join(', ')}] AS metric_values
         FROM ${rows} WHERE metric_group IS NOT NULL GROUP BY bucket, metric_group LIMIT ${MAX_POINTS + 1})`;
       const parts = [
         ...(spanValues.length === 0 ? [] : [select(true, 'spans', spanValues)]),
         ...(traceValues.length === 0 ? [] : [select(false, 'grouped_traces', traceValues)]),
       ];
-      const columns = ['trace_id', 'parent_id', 'start_ns', 'end_ns', 'seq', 'status'];
+      const columns = [trace, 'parent_id', 'start_ns', 'end_ns', 'seq', 'status'];
       const rows = await run(`
       WITH spans AS (
         SELECT ${[...columns, `${groupSql(query.groupBy, sql)} AS metric_group`, ...inputs].join(', ')}
         FROM (${priced ? pricedSql(source, prices, sql) : source})),
       traces AS (
-        SELECT trace_id, min(start_ns) AS start_ns, ${TRACE_LATENCY_NANOS} / 1e6 AS millis, max((status = 2)::INTEGER) AS failed
-        FROM spans GROUP BY trace_id),
+        SELECT ${trace}, min(start_ns) AS start_ns, ${TRACE_LATENCY_NANOS} / 1e6 AS millis, max((status = 2)::INTEGER) AS failed
+        FROM spans GROUP BY ${trace}),
       grouped_traces AS (
-        SELECT * FROM traces JOIN (SELECT DISTINCT trace_id, metric_group FROM spans) USING (trace_id))
+        SELECT * FROM traces JOIN (SELECT DISTINCT ${trace}, metric_group FROM spans) USING (${trace}))
       SELECT * FROM (${parts.join(' UNION ALL ')}) ORDER BY bucket, metric_group`);
       const ofSpans = metrics.filter((metric) => metric.ofSpans !== undefined).map(({ name }) => name);
       const ofTraces = metrics.filter((metric) => metric.ofSpans === undefined).map(({ name }) => name);

@@ -15,18 +15,12 @@ import type { StoreEngine } from '../engine.js';
 import { keyOfProjectId, projectKey } from '../project-key.js';
 import { wellFormed } from '../span-table.js';
 import { hexId, nanosRange, requireText, shown, textList } from './query-input.js';
+import { tenantCondition } from './span-conditions.js';
 import { SqlBuilder } from './sql-builder.js';
 
 /** SQL over the rows of one trace: its latency in nanoseconds, of its earliest root, without a root of all its spans. */
 export const TRACE_LATENCY_NANOS =
   'coalesce(arg_min(end_ns - start_ns, (start_ns, seq)) FILTER (WHERE parent_id IS NULL), max(end_ns) - min(start_ns))';
-
-/** undefined: any tenant. null: the spans that name none. */
-function tenantCondition(tenantId: unknown, sql: SqlBuilder): string {
-  if (tenantId === undefined) return 'true';
-  if (tenantId === null) return 'tenant_id IS NULL';
-  return `tenant_id = ${sql.bind(requireText(tenantId, 'tenantId'))}`;
-}
 
 type ProjectRow = [string | null, string, bigint, bigint, bigint, bigint];
 

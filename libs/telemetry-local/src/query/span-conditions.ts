@@ -21,10 +21,16 @@ const KNOWN = [
   'attributes',
 ] as const satisfies readonly (keyof SpanFilters)[];
 
+/** SQL: the row belongs to this tenant; undefined: any tenant. null: it names none. */
+export function tenantCondition(tenantId: unknown, sql: SqlBuilder): string {
+  if (tenantId === undefined) return 'true';
+  if (tenantId === null) return 'tenant_id IS NULL';
+  return `tenant_id = ${sql.bind(requireText(tenantId, 'tenantId'))}`;
+}
+
 /** SQL: the row belongs to this project, by name and not only by number. */
 export function projectCondition(project: ProjectRef, sql: SqlBuilder): string {
-  const tenant = project.tenantId === null ? 'tenant_id IS NULL' : `tenant_id = ${sql.bind(project.tenantId)}`;
-  return `${tenant} AND project = ${sql.bind(project.name)}`;
+  return `${tenantCondition(project.tenantId, sql)} AND project = ${sql.bind(project.name)}`;
 }
 
 /** Ids as they are stored. Upper case is taken. Errors: `InvalidQueryError` for what can be no id. */

@@ -3,6 +3,7 @@ import {
   type AnalyticsStore,
   checkInput,
   checkTimeRange,
+  InvalidQueryError,
   type MetricPoint,
   type MetricQuery,
   PROVIDER_INPUTS,
@@ -19,7 +20,13 @@ export class LocalAnalyticsStore implements AnalyticsStore {
   async getMetrics(query: MetricQuery): Promise<MetricPoint[]> {
     checkInput(PROVIDER_INPUTS.metricQuery, query);
     checkTimeRange(query);
-    const { project, ...rest } = query;
+    const { project, allProjects = false, ...rest } = query;
+    if (allProjects) {
+      if (project !== undefined) {
+        throw new InvalidQueryError(`project is "${project}" and allProjects is true; ask for one or the other.`);
+      }
+      return this.#projects.store.getMetrics({ ...rest, tenantId: this.#projects.tenantId });
+    }
     return this.#projects.store.getMetrics({ ...rest, project: await this.#projects.resolve(project) });
   }
 }

@@ -29,27 +29,29 @@ afterAll(async () => {
 
 const T0 = 1_780_000_000_000_000_000n;
 
-async function ingest(tenantId: string, spans: readonly OtlpSpan[]): Promise<void> {
+async function ingest(tenantId: string, spans: readonly OtlpSpan[], project = 'p'): Promise<void> {
+  await ingestProjects(tenantId, { [project]: spans });
+}
+
+async function ingestProjects(tenantId: string, spansOf: Readonly<Record<string, readonly OtlpSpan[]>>): Promise<void> {
   const body = encodeTraces({
-    resourceSpans: [
-      {
-        resource: {
-          attributes: new Map([
-            ['openinference.project.name', 'p'],
-            ['tenant.id', tenantId],
-          ]),
-          droppedAttributesCount: 0,
-        },
-        schemaUrl: '',
-        scopeSpans: [
-          {
-            scope: { name: '', version: '', attributes: new Map(), droppedAttributesCount: 0 },
-            schemaUrl: '',
-            spans: [...spans],
-          },
-        ],
+    resourceSpans: Object.entries(spansOf).map(([project, spans]) => ({
+      resource: {
+        attributes: new Map([
+          ['openinference.project.name', project],
+          ['tenant.id', tenantId],
+        ]),
+        droppedAttributesCount: 0,
       },
-    ],
+      schemaUrl: '',
+      scopeSpans: [
+        {
+          scope: { name: '', version: '', attributes: new Map(), droppedAttributesCount: 0 },
+          schemaUrl: '',
+          spans: [...spans],
+        },
+      ],
+    })),
   });
   expect(await store.ingest({ body, format: 'protobuf' })).toMatchObject({ status: 'stored', rejectedSpans: 0 });
 }
@@ -77,7 +79,13 @@ function percentile(values: number[], share: number): number | undefined {
   return low + (high - low) * (place - Math.floor(place));
 }
 
-function groupOf(span: OtlpSpan, groupBy: string | undefined, tenantId: string): Value {
+/** A span, and whose it is. */
+interface OwnedSpan extends OtlpSpan {
+  readonly tenantId: string;
+  readonly project: string;
+}
+
+function groupOf(span: OwnedSpan, groupBy: string | undefined): Value {
   switch (groupBy) {
     case undefined:
       return '';
@@ -90,7 +98,9 @@ function groupOf(span: OtlpSpan, groupBy: string | undefined, tenantId: string):
     case 'session':
       return textOf(span.attributes.get('session.id'));
     case 'tenant':
-      return tenantId;
+      return span.tenantId;
+    case 'project':
+      return span.project;
     default:
       return textOf(span.attributes.get(groupBy.slice('attribute:'.length)));
   }
@@ -176,17 +186,16 @@ function traceMetric(name: string, traces: Trace[]): number | undefined {
   }
 }
 
-function plainMetrics(all: readonly OtlpSpan[], query: StoreMetricQuery): Map<string, number> {
-  const tenantId = query.project.tenantId!;
+function plainMetrics(all: readonly OwnedSpan[], query: StoreMetricQuery): Map<string, number> {
   const spans = all.filter(
     (span) =>
       span.startTimeUnixNano >= ((query.startTime as bigint | undefined) ?? 0n) &&
       span.startTimeUnixNano < ((query.endTime as bigint | undefined) ?? 2n ** 63n) &&
       (query.condition === undefined || CONDITIONS[query.condition]!(span)),
   );
-  const traceIds = new Set(spans.map((span) => span.traceId));
-  const traces = Array.from(traceIds, (traceId): Trace => {
-    const members = spans.filter((span) => span.traceId === traceId);
+  const traceOf = ({ tenantId, project, traceId }: OwnedSpan) => JSON.stringify([tenantId, project, traceId]);
+  const traces = Array.from(new Set(spans.map(traceOf)), (trace): Trace => {
+    const members = spans.filter((span) => traceOf(span) === trace);
     const start = ascending(members.map((span) => span.startTimeUnixNano))[0]!;
     const end = ascending(members.map((span) => span.endTimeUnixNano)).at(-1)!;
     // Members are in the order of ingestion, and the sort keeps it.
@@ -198,13 +207,13 @@ function plainMetrics(all: readonly OtlpSpan[], query: StoreMetricQuery): Map<st
       start,
       millis: Number(nanos) / 1e6,
       failed: members.some((span) => span.status.code === 2),
-      groups: new Set(members.map((span) => groupOf(span, query.groupBy, tenantId))),
+      groups: new Set(members.map((span) => groupOf(span, query.groupBy))),
     };
   });
   const origin = (query.startTime as bigint | undefined) ?? 0n;
   const width = BigInt((query.bucketSeconds ?? 0) * 1e9);
   const bucketOf = (time: bigint) => (width === 0n ? 0n : (time - origin) / width);
-  const groups = new Set(spans.map((span) => groupOf(span, query.groupBy, tenantId)));
+  const groups = new Set(spans.map((span) => groupOf(span, query.groupBy)));
   const buckets = new Set([...spans.map((span) => bucketOf(span.startTimeUnixNano))]);
   const first = ascending(spans.map((span) => span.startTimeUnixNano))[0] ?? 0n;
   const values = new Map<string, number>();
@@ -221,8 +230,7 @@ function plainMetrics(all: readonly OtlpSpan[], query: StoreMetricQuery): Map<st
           : spanMetric(
               metric,
               spans.filter(
-                (span) =>
-                  bucketOf(span.startTimeUnixNano) === bucket && groupOf(span, query.groupBy, tenantId) === group,
+                (span) => bucketOf(span.startTimeUnixNano) === bucket && groupOf(span, query.groupBy) === group,
               ),
               query.prices,
             );
@@ -303,7 +311,16 @@ const anyQuery = fc.record(
     startTime: fc.bigInt({ min: T0 - 10n, max: T0 + 3_000_000_000n }),
     endTime: fc.bigInt({ min: T0 + 1_000_000_000n, max: T0 + 6_000_000_000n }),
     bucketSeconds: fc.constantFrom(1, 0.25, 60),
-    groupBy: fc.constantFrom('name', 'kind', 'model', 'session', 'tenant', 'attribute:tag', 'attribute:missing'),
+    groupBy: fc.constantFrom(
+      'name',
+      'kind',
+      'model',
+      'session',
+      'project',
+      'tenant',
+      'attribute:tag',
+      'attribute:missing',
+    ),
     prices: anyPrices,
     condition: fc.constantFrom(...Object.keys(CONDITIONS)),
   },
@@ -321,19 +338,79 @@ it('agrees with a plain computation over the same spans', async () => {
       const half = spans.length >> 1;
       for (const part of [spans.slice(0, half), spans.slice(half)])
         if (part.length > 0) await ingest(project.tenantId, part);
-      const query: StoreMetricQuery = { project, metricNames, ...range };
-      const found = keyed(await store.getMetrics(query));
-      const expected = plainMetrics(spans, query);
-      expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
-      for (const [key, value] of expected) {
-        const tolerance = 1e-9 * Math.max(1, Math.abs(value));
-        expect(Math.abs(found.get(key)! - value), `${key}: ${found.get(key)} for ${value}`).toBeLessThanOrEqual(
-          tolerance,
-        );
-      }
+      const owned = spans.map((span) => ({ ...span, tenantId: project.tenantId, project: 'p' }));
+      await expectPlain({ project, metricNames, ...range }, owned);
     }),
     { numRuns: 60 },
   );
+});
+
+async function expectPlain(query: StoreMetricQuery, spans: readonly OwnedSpan[]): Promise<void> {
+  const found = keyed(await store.getMetrics(query));
+  const expected = plainMetrics(spans, query);
+  expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
+  for (const [key, value] of expected) {
+    const tolerance = 1e-9 * Math.max(1, Math.abs(value));
+    expect(Math.abs(found.get(key)! - value), `${key}: ${found.get(key)} for ${value}`).toBeLessThanOrEqual(tolerance);
+  }
+}
+
+it('agrees with a plain computation over all projects of a tenant, whose traces may have the same ids', async () => {
+  await fc.assert(
+    fc.asyncProperty(anySpans, anySpans, anyQuery, async (first, second, range) => {
+      const tenantId = `tenant-${contractSpan().spanId}`;
+      // The second project has spans of the first one's traces, and another tenant has them too.
+      const ids = first.map(({ traceId }) => traceId);
+      const shared = second.map((span, at) => ({ ...span, traceId: ids[at % 3] ?? span.traceId }));
+      const owned: OwnedSpan[] = [];
+      for (const [project, spans] of Object.entries({ one: first, two: shared })) {
+        if (spans.length > 0) await ingest(tenantId, spans, project);
+        owned.push(...spans.map((span) => ({ ...span, tenantId, project })));
+      }
+      if (first.length > 0) await ingest(`${tenantId}-other`, first, 'one');
+      await expectPlain({ tenantId, metricNames, ...range }, owned);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+it('adds up all tenants where none is named, each with its own traces', async () => {
+  const name = `all-${contractSpan().spanId}`;
+  // A month later than what the other tests write.
+  const at = 30 * 86_400_000;
+  const startTime = T0 + BigInt(at) * 1_000_000n;
+  const spans = [contractSpan({ name, at, millis: 10 }), contractSpan({ name, at, millis: 30, status: 2 })];
+  const tenants = ['acme', 'globex'].map((tenant) => `${tenant}-${name}`);
+  for (const tenant of tenants) await ingest(tenant, spans);
+  const all = async (more: Partial<StoreMetricQuery>) =>
+    (
+      await store.getMetrics({
+        metricNames: ['span_count', 'trace_count', 'error_rate', 'latency_mean'],
+        startTime,
+        condition: `name == '${name}'`,
+        ...more,
+      })
+    ).map(({ value, group }) => (group === undefined ? value : [group, value]));
+  expect(await all({})).toEqual([4, 4, 0.5, 20]);
+  expect(await all({ tenantId: tenants[0]! })).toEqual([2, 2, 0.5, 20]);
+  expect(await all({ tenantId: null })).toEqual([]);
+  expect(await all({ metricNames: ['span_count'], groupBy: 'tenant' })).toEqual(tenants.map((tenant) => [tenant, 2]));
+});
+
+it('refuses a project and a tenant at once, and a condition over more projects than it can hold', async () => {
+  const metricNames = ['span_count'];
+  const both = { metricNames, project: { tenantId: 'acme', name: 'p' }, tenantId: 'acme' };
+  await expect(store.getMetrics(both)).rejects.toThrow('project and tenantId are both given');
+  const tenantId = `many-${contractSpan().spanId}`;
+  const condition = "name == 'search'";
+  await expect(store.getMetrics({ metricNames, tenantId, condition: 'name ==' })).rejects.toThrow(/character/);
+  expect(await store.getMetrics({ metricNames, tenantId, condition })).toEqual([]);
+  await ingestProjects(
+    tenantId,
+    Object.fromEntries(Array.from({ length: 201 }, (_, number) => [`p${number}`, [contractSpan()]])),
+  );
+  await expect(store.getMetrics({ metricNames, tenantId, condition })).rejects.toThrow('over 201 projects');
+  expect((await store.getMetrics({ metricNames, tenantId })).map(({ value }) => value)).toEqual([201]);
 });
 
 it('prices each span as JavaScript does, to the last bit', async () => {

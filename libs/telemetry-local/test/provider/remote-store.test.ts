@@ -352,6 +352,9 @@ it('answers every read as the store behind the server does', async () => {
     (from) => from.querySpans({ project: { tenantId: null, name: 'default' } }),
     (from) => from.queryTraces({ project: ref, ...range }),
     (from) => from.getMetrics({ project: ref, metricNames: METRIC_NAMES, groupBy: 'name', bucketSeconds: 60 }),
+    (from) => from.getMetrics({ tenantId: 'acme', metricNames: METRIC_NAMES, groupBy: 'project' }),
+    (from) => from.getMetrics({ tenantId: null, metricNames: ['span_count'] }),
+    (from) => from.getMetrics({ metricNames: ['span_count'], groupBy: 'tenant' }),
     (from) =>
       from.getMetrics({
         project: ref,

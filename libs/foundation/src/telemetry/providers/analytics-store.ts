@@ -8,14 +8,17 @@ export interface ModelPrice {
 }
 
 export interface MetricQuery {
+  /** Full project name; the provider's own project by default. */
   project?: string | undefined;
+  /** Over the spans of all projects of the tenant, and then no `project`. What two projects hold of one trace are two traces. Default false. */
+  allProjects?: boolean | undefined;
   /** See `METRIC_NAMES`; and `attribute:<key>:<mean|sum|min|max|p95>`. Any other is an `InvalidQueryError` that lists these. */
   metricNames: readonly string[];
   startTime?: TimeInput | undefined;
   endTime?: TimeInput | undefined;
   /** Width of a bucket in seconds; one bucket over the whole range by default. */
   bucketSeconds?: number | undefined;
-  /** `name`, `kind`, `model`, `session`, `tenant`, or `attribute:<key>`. */
+  /** `name`, `kind`, `model`, `session`, `project`, `tenant`, or `attribute:<key>`. */
   groupBy?: string | undefined;
   /** Only spans of which this is true count, in Phoenix's language; see `parseCondition`. A trace is then what is left of its spans. */
   condition?: string | undefined;

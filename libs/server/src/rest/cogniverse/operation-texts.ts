@@ -65,8 +65,9 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
   },
   getMetrics: {
     tag: 'spans',
-    summary: 'Metrics of one project over time, or in groups.',
-    description: 'One point a metric, bucket and group.',
+    summary: 'Metrics of one project, or of all projects of a tenant, over time, or in groups.',
+    description:
+      'One point a metric, bucket and group. Instead of `project`: `tenant`, for all its projects; without either, all of all tenants.',
     example: { project: PROJECT, metric_names: ['span_count', 'error_rate'], bucket_seconds: 3600, group_by: 'name' },
   },
   addAnnotations: {

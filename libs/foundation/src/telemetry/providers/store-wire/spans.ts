@@ -164,7 +164,7 @@ const PRICE = 'it must be a number from 0';
 const price = z.number(PRICE).min(0, PRICE);
 const modelPrice = request<ModelPrice>({ promptPerMillionTokens: price, completionPerMillionTokens: price });
 
-const metricQueryShape: Shape<Omit<MetricQuery, 'project'>> = {
+const metricQueryShape: Shape<Omit<MetricQuery, 'project' | 'allProjects'>> = {
   metricNames: listOf(text, 'it must be a list of names').min(1, 'it must name at least one metric'),
   startTime: time('startTime'),
   endTime: time('endTime'),
@@ -173,7 +173,11 @@ const metricQueryShape: Shape<Omit<MetricQuery, 'project'>> = {
   condition: optionalText,
   prices: z.record(z.string(), modelPrice, OBJECT).optional(),
 };
-const metricQuery = request<StoreMetricQuery>({ project: projectRef, ...metricQueryShape });
+const metricQuery = ofTenant<StoreMetricQuery>({
+  project: projectRef.optional(),
+  tenantId: tenantId.optional(),
+  ...metricQueryShape,
+});
 
 export const SPAN_OPERATIONS = {
   listTenants: reading('GET tenants', request<object>({}), dataOf(z.array(tenantSummary))),
@@ -212,6 +216,6 @@ export const SPAN_INPUTS = {
   /** `limit` is up to the method. */
   spanQuery: request<SpanQuery>({ project, ...spanQueryShape, limit: z.unknown().optional() }),
   traceQuery: request<TraceQuery>({ project, ...traceQueryShape }),
-  metricQuery: request<MetricQuery>({ project, ...metricQueryShape }),
+  metricQuery: request<MetricQuery>({ project, allProjects: flag, ...metricQueryShape }),
   ofProject: request<{ project?: string | undefined }>({ project }),
 } as const;

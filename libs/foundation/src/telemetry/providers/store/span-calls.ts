@@ -13,7 +13,11 @@ import type { SpanQuery, TraceQuery } from '../trace-store.js';
 
 export type StoreSpanQuery = Omit<SpanQuery, 'project'> & { readonly project: ProjectRef };
 export type StoreTraceQuery = Omit<TraceQuery, 'project'> & { readonly project: ProjectRef };
-export type StoreMetricQuery = Omit<MetricQuery, 'project'> & { readonly project: ProjectRef };
+export type StoreMetricQuery = Omit<MetricQuery, 'project' | 'allProjects'> & {
+  readonly project?: ProjectRef | undefined;
+  /** Instead of one project: all of this tenant, `null` for those that name none; without either, all of all tenants. */
+  readonly tenantId?: string | null | undefined;
+};
 
 export interface ProjectStatistics {
   readonly project: ProjectRef;

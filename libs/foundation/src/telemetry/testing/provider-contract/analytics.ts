@@ -355,6 +355,131 @@ export function describeAnalytics({ check }: ContractTopic): void {
   );
 
   check(
+    'come in groups within buckets, for each kind of group',
+    async (backend) => {
+      const acme = await backend.tenant();
+      const spans = (at: number, count: number, model: string, session: string, tag: string) =>
+        Array.from({ length: count }, (_, n) =>
+          contractSpan({
+            at: at + n,
+            name: `of ${model}`,
+            attributes: {
+              'openinference.span.kind': n === 0 ? 'LLM' : 'TOOL',
+              'llm.model_name': model,
+              'session.id': session,
+              tag,
+            },
+          }),
+        );
+      await acme.send(
+        ...spans(0, 3, 'm1', 's1', 'x'),
+        ...spans(1000, 1, 'm1', 's2', 'y'),
+        ...spans(1500, 2, 'm2', 's2', 'y'),
+      );
+      const counts = async (groupBy: string) => {
+        const points = await acme.analytics.getMetrics({
+          metricNames: ['span_count'],
+          startTime: T0,
+          bucketSeconds: 1,
+          groupBy,
+        });
+        return points.map(({ timestamp, group, value }) => [
+          (Date.parse(timestamp) - Number(T0 / MILLI)) / 1000,
+          group,
+          value,
+        ]);
+      };
+      assert.deepEqual(await counts('name'), [
+        [0, 'of m1', 3],
+        [1, 'of m1', 1],
+        [1, 'of m2', 2],
+      ]);
+      assert.deepEqual(await counts('kind'), [
+        [0, 'LLM', 1],
+        [0, 'TOOL', 2],
+        [1, 'LLM', 2],
+        [1, 'TOOL', 1],
+      ]);
+      assert.deepEqual(await counts('model'), [
+        [0, 'm1', 3],
+        [1, 'm1', 1],
+        [1, 'm2', 2],
+      ]);
+      assert.deepEqual(await counts('session'), [
+        [0, 's1', 3],
+        [1, 's2', 3],
+      ]);
+      assert.deepEqual(await counts('tenant'), [
+        [0, acme.tenantId, 3],
+        [1, acme.tenantId, 3],
+      ]);
+      assert.deepEqual(await counts('project'), [
+        [0, acme.projectName, 3],
+        [1, acme.projectName, 3],
+      ]);
+      assert.deepEqual(await counts('attribute:tag'), [
+        [0, 'x', 3],
+        [1, 'y', 3],
+      ]);
+    },
+    'metrics',
+    'metric groups',
+    'metric buckets',
+  );
+
+  check(
+    'are of all projects of the tenant where that is asked for, and of no other tenant',
+    async (backend) => {
+      const search = await backend.tenant();
+      const { tenantId } = search;
+      const agent = await backend.tenant({ tenantId, project: 'agent' });
+      const other = await backend.tenant();
+      const traceId = hexId(16);
+      await search.send(contractSpan({ traceId, millis: 10 }), contractSpan({ millis: 30, status: 2 }));
+      // The same trace goes through two projects: each has its part of it, with a latency of its own.
+      await agent.send(contractSpan({ traceId, millis: 50, name: 'step' }), contractSpan({ millis: 70, name: 'step' }));
+      await other.send(contractSpan({ millis: 1000 }));
+      const metricNames = ['span_count', 'trace_count', 'error_rate', 'latency_mean'];
+      const values = async (query: Partial<MetricQuery>) =>
+        (await search.analytics.getMetrics({ metricNames, ...query })).map(({ group, value }) =>
+          group === undefined ? value : [group, value],
+        );
+      assert.deepEqual(await values({}), [2, 2, 0.5, 20]);
+      assert.deepEqual(await values({ allProjects: true }), [4, 4, 0.25, 40]);
+      assert.deepEqual(await values({ allProjects: false }), [2, 2, 0.5, 20]);
+      const byProject = new Map(
+        (
+          await search.analytics.getMetrics({ metricNames: ['latency_mean'], allProjects: true, groupBy: 'project' })
+        ).map(({ group, value }) => [group, value]),
+      );
+      assert.deepEqual(
+        byProject,
+        new Map([
+          [agent.projectName, 60],
+          [search.projectName, 20],
+        ]),
+      );
+      assert.deepEqual(
+        await search.analytics
+          .getMetrics({ metricNames: ['span_count'], allProjects: true, groupBy: 'name' })
+          .then((points) => points.map(({ group, value }) => [group, value])),
+        [
+          ['search', 2],
+          ['step', 2],
+        ],
+      );
+      const project = agent.projectName;
+      await assert.rejects(values({ allProjects: true, project }), InvalidQueryError, 'one or the other');
+      const nobody = await backend.tenant();
+      assert.deepEqual(await nobody.analytics.getMetrics({ metricNames, allProjects: true }), []);
+    },
+    'metrics',
+    'metric groups',
+    'equal ids of two tenants',
+    'metrics over all projects',
+  );
+
+  check(
     'refuse an unknown name, and list the known ones',
     async (backend) => {
       const { analytics } = await backend.tenant();

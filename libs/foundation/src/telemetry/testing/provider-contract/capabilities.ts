@@ -153,6 +153,13 @@ export const CAPABILITIES = {
     ({ traces }) => traces.getSpans({ filters: { attributes: [{ key: 'k', operator: 'contains', value: 'v' }] } }),
     ({ traces }) => traces.getSpans({ filters: { attributes: [{ key: 'k', operator: 'exists' }] } }),
   ),
+  conditions: refuses(
+    ({ traces }) => traces.getSpans({ condition: "name == 'n'" }),
+    ({ traces }) => traces.getSpanPage({ condition: "name == 'n'" }),
+    ({ traces }) => traces.getTraces({ condition: 'error_count > 0' }),
+    ({ sessions }) => sessions.listSessions({ condition: 'num_traces > 1' }),
+    metrics({ condition: "name == 'n'" }),
+  ),
   'order of ingestion': refuses(({ traces }) => traces.getSpans({ sort: 'sequence' })),
   'traces by latency': refuses(({ traces }) => traces.getTraces({ sort: 'latency' })),
   annotations: refuses(
@@ -185,6 +192,26 @@ export const CAPABILITIES = {
     ({ datasets }) => datasets.listDatasets(),
     ({ datasets }) => datasets.appendToDataset('d', []),
   ),
+  'dataset versions': refuses(
+    ({ datasets }) => datasets.getDataset('d', { versionId: 'v' }),
+    ({ datasets }) => datasets.listDatasetVersions('d'),
+  ),
+  'dataset changes': refuses(
+    ({ datasets }) => datasets.createDataset({ name: 'd', rows: [{ input: {}, externalId: 'x' }] }),
+    ({ datasets }) => datasets.appendToDataset('d', [{ input: {}, externalId: 'x' }]),
+    ({ datasets }) => datasets.updateDataset('d', []),
+    ({ datasets }) => datasets.deleteDatasetRows('d', ['r']),
+    ({ datasets }) => datasets.changeDataset('d', { description: 'x' }),
+    ({ datasets }) => datasets.deleteDataset('d'),
+  ),
+  'dataset splits': refuses(
+    ({ datasets }) => datasets.createDataset({ name: 'd', rows: [{ input: {}, splits: ['s'] }] }),
+    ({ datasets }) => datasets.appendToDataset('d', [{ input: {}, splits: ['s'] }]),
+    ({ datasets }) => datasets.getDataset('d', { splits: ['s'] }),
+    ({ datasets }) => datasets.listDatasetSplits('d'),
+    ({ datasets }) => datasets.setDatasetSplit('d', 's', []),
+    ({ datasets }) => datasets.deleteDatasetSplit('d', 's'),
+  ),
   experiments: refuses(
     ({ experiments }) => experiments.createExperiment({ name: 'e' }),
     ({ experiments }) => experiments.logRun('e', { inputs: {}, outputs: {} }),
@@ -194,7 +221,20 @@ export const CAPABILITIES = {
     ({ experiments }) => experiments.getRuns('e'),
   ),
   'experiments without a data set': refuses(({ experiments }) => experiments.createExperiment({ name: 'e' })),
+  'experiment plans': refuses(
+    ({ experiments }) => experiments.createExperiment({ name: 'e', datasetName: 'd', repetitions: 2 }),
+    ({ experiments }) => experiments.createExperiment({ name: 'e', datasetName: 'd', versionId: 'v' }),
+    ({ experiments }) => experiments.createExperiment({ name: 'e', datasetName: 'd', splits: ['s'] }),
+    ({ experiments }) => experiments.getIncompleteRuns('e'),
+    ({ experiments }) => experiments.getIncompleteEvaluations('e', ['n']),
+  ),
+  'experiment changes': refuses(
+    ({ experiments }) => experiments.changeExperiment('e', { name: 'f' }),
+    ({ experiments }) => experiments.deleteExperiment('e'),
+  ),
+  'experiment comparison': refuses(({ experiments }) => experiments.compareExperiments(['e', 'f'])),
   metrics: refuses(metrics()),
+  'metrics over all projects': refuses(metrics({ allProjects: true })),
   'metric buckets': refuses(metrics({ bucketSeconds: 60 })),
   'metric groups': refuses(metrics({ groupBy: 'name' })),
   'price tables': refuses(

@@ -9,6 +9,7 @@ import { describeAnnotations } from './annotations.js';
 import { ContractBackend, type ProviderBackend, SharedBackend, type Through } from './backend.js';
 import { CAPABILITIES, type LackedCapabilities, type ProviderCapability, requireCapabilities } from './capabilities.js';
 import { describeConcurrency } from './concurrency.js';
+import { describeConditions } from './conditions.js';
 import { describeDatasets } from './datasets.js';
 import { describeErrors } from './errors.js';
 import { describeExperiments } from './experiments.js';
@@ -54,6 +55,7 @@ export interface ContractTopic {
 const TOPICS: readonly (readonly [title: string, describeTopic: (topic: ContractTopic) => void])[] = [
   ['traces', describeTraces],
   ['time ranges', describeTimeRanges],
+  ['conditions', describeConditions],
   ['paging and order', describePagingAndOrder],
   ['annotations', describeAnnotations],
   ['sessions', describeSessions],
