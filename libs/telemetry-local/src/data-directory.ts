@@ -4,7 +4,7 @@
  *   FORMAT       version, checked before anything is touched     days/     one DuckDB file a day, and other.duckdb
  *   lock         the process that has it open                    meta.duckdb   annotations, data sets, experiments
  *   wal/         log segments                                    damaged/  what could not be read   temp/  DuckDB's own
- *   audit.jsonl, audit.key   deletions of tenants                deletion.pending   one that is under way
+ *   audit.jsonl, audit.key   deletions of tenants                deletion.pending   those that are under way
  */
 import {
   chmodSync,
@@ -130,6 +130,16 @@ export class DataDirectory {
     writeFileSync(fresh, `${JSON.stringify({ cogniverseStore: version })}\n`, { mode: 0o600, flush: true });
     renameSync(fresh, this.#formatFile);
     syncDirectory(this.root);
+  }
+
+  /** Writes so many bytes, and removes them. Errors: those of the file system when it does not take them. */
+  probe(bytes: number): void {
+    const file = join(this.root, 'probe.new');
+    try {
+      writeFileSync(file, Buffer.alloc(bytes), { mode: 0o600, flush: true });
+    } finally {
+      rmSync(file, { force: true });
+    }
   }
 
   /** Moves a file that cannot be read out of the way. Gives its new path. */

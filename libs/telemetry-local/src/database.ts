@@ -26,6 +26,13 @@ export function isFatal(error: unknown): boolean {
   return String(error).includes('has been invalidated');
 }
 
+/** A file that cannot be opened for a reason that is none of the file: held by another process, no room, no right, no memory. */
+export function isNoDamage(error: unknown): boolean {
+  return /set lock on file|No space left|File too large|quota exceeded|Permission denied|Too many open files|Could not write|Out of Memory/i.test(
+    String(error),
+  );
+}
+
 /** A string as an SQL literal; for paths, which DuckDB's ATTACH does not take as parameters. */
 export function sqlText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

@@ -6,9 +6,10 @@
  */
 import { chmodSync, existsSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { StoreOpenError } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from './data-directory.js';
-import { sqlText } from './database.js';
+import { isNoDamage, sqlText } from './database.js';
 import { swapped } from './erasure/file-swap.js';
 import type { SpanCondition } from './erasure/span-condition.js';
 import { STORED_COLUMNS } from './span-table.js';
@@ -79,6 +80,7 @@ export class DayFiles {
         lastSegment = Math.max(lastSegment, Number(segment));
         if (sequence > lastSequence) lastSequence = sequence;
       } catch (error) {
+        if (isNoDamage(error)) throw cannotOpen(file, error as Error);
         await this.#setAside(day, file, error, report);
       }
     }
@@ -219,6 +221,14 @@ export class DayFiles {
   all(): DayFile[] {
     return [...this.#files.values()].sort((a, b) => a.day - b.day);
   }
+}
+
+/** For a file that is sound, as far as anybody knows. */
+export function cannotOpen(file: string, cause: Error): StoreOpenError {
+  return new StoreOpenError(
+    `${file} cannot be opened, and was left as it is: ${cause.message}. Remove the cause and open the store again.`,
+    { cause },
+  );
 }
 
 function catalogOf(day: number): string {

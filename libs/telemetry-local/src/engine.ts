@@ -25,8 +25,8 @@ import {
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { BackupHost, LogPart } from './backup/backup.js';
 import type { DataDirectory } from './data-directory.js';
-import { Database, isFatal, type SqlParameters, type SqlRows } from './database.js';
-import { type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
+import { Database, isFatal, isNoDamage, type SqlParameters, type SqlRows } from './database.js';
+import { cannotOpen, type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
 import { type EraseHost, Eraser } from './erasure/eraser.js';
 import { attachMeta } from './erasure/rewrite-meta.js';
 import { flushSegment } from './flush.js';
@@ -179,19 +179,34 @@ export class StoreEngine {
       exclusive: (work) => this.#database.exclusive(work),
       coldTurn: (work) => this.#inColdTurn(work),
       settle: () => this.settle(),
-      refuse: (tenant) => this.#deleting.add(tenant),
-      accept: (tenant) => {
-        this.#memory.forgetTenant(tenant);
-        this.#deleting.delete(tenant);
-      },
+      requireRoom: (bytes) => this.#requireRoom(bytes),
       changed: (day) => {
         this.#runs.forget(day);
         for (const segment of this.#segments) segment.reconsider(day);
       },
       forget: (tenant) => this.#memory.forgetTenant(tenant),
       fatal: (error) => this.#events.fatal(error),
-      report: (line) => this.#events.report(line),
     };
+  }
+
+  /** Errors: `BackendUnavailableError` when so many bytes more would leave the disk with less than is to be kept free, or it cannot be written to. */
+  #requireRoom(bytes: number): void {
+    const { bavail, bsize } = statfsSync(this.#directory.root);
+    const free = bavail * bsize;
+    const needed = bytes + this.#config.minFreeBytes;
+    if (free < needed) {
+      throw new BackendUnavailableError(
+        `The disk of ${this.#directory.root} has ${free} bytes free, and ${needed} are needed. Make room on it.`,
+      );
+    }
+    try {
+      this.#directory.probe(Math.min(bytes, PROBE_BYTES));
+    } catch (cause) {
+      throw new BackendUnavailableError(
+        `The disk of ${this.#directory.root} cannot be written to: ${(cause as Error).message}.`,
+        { cause },
+      );
+    }
   }
 
   backupHost(): BackupHost {
@@ -219,12 +234,6 @@ export class StoreEngine {
     const connections = { hot: await database.connect(), flush: await database.connect() };
     const engine = new StoreEngine(config, directory, events, database, connections);
     await engine.#recover();
-    try {
-      await engine.eraser.finishPending();
-    } catch (error) {
-      await engine.stop();
-      throw error;
-    }
     engine.#isOpen = true;
     return engine;
   }
@@ -258,6 +267,7 @@ export class StoreEngine {
     try {
       await attach();
     } catch (error) {
+      if (isNoDamage(error)) throw cannotOpen(file, error as Error);
       const target = this.#directory.setAsideDatabase(file);
       report(`${file} cannot be read and was set aside as ${target}: ${(error as Error).message}`);
       await attach();
@@ -766,6 +776,22 @@ export class StoreEngine {
     }
   }
 
+  /** Refuses what the tenant sends, until `accept`. */
+  refuse(tenant: string | null): void {
+    this.#deleting.add(tenant);
+  }
+
+  /** The tenant begins anew. */
+  accept(tenant: string | null): void {
+    this.#memory.forgetTenant(tenant);
+    this.#deleting.delete(tenant);
+  }
+
+  /** Of the next span that comes. */
+  get nextSequence(): bigint {
+    return this.#nextSequence;
+  }
+
   /** Whether the tenant is being deleted. */
   isBeingDeleted(tenant: string | null): boolean {
     return this.#deleting.has(tenant);
@@ -932,6 +958,15 @@ export class StoreEngine {
   /** The table of the segment to come, if one could be made. */
   async #tableThatWaits(): Promise<PreparedTable | undefined> {
     return this.#nextTable?.table.catch(() => undefined);
+  }
+
+  /** Called after `stop`, when no call runs any more, for a database that can only be opened anew. What is not flushed stays in the log. */
+  async abandon(): Promise<void> {
+    for (const segment of this.#segments) segment.abandon();
+    (await this.#tableThatWaits())?.appender.closeSync();
+    this.#hotConnection.closeSync();
+    this.#flushConnection.closeSync();
+    this.#database.close();
   }
 
   /** Called when no request and no query runs any more. What cannot be flushed stays in the log. */

@@ -4,6 +4,7 @@
  * The thread that takes requests does nothing here but pass messages: bodies are handed over, not copied.
  */
 import { Worker } from 'node:worker_threads';
+import type { FileLock } from '@cogniverse/foundation/config';
 import {
   BackendUnavailableError,
   type IngestRequest,
@@ -18,7 +19,7 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import { DataDirectory } from './data-directory.js';
 import { type LocalStoreConfig, type LocalStoreOptions, parseLocalStoreOptions } from './options.js';
-import { StoreLock } from './store-lock.js';
+import { acquireStoreLock } from './store-lock.js';
 import { errorFromMessage, type FromWorker, type ToWorker, type WorkerData } from './store-port.js';
 
 export interface OpenLocalStoreOptions extends LocalStoreOptions {
@@ -52,7 +53,7 @@ function reportToStandardError(line: string): void {
 
 class LocalStore implements StoreTransport {
   readonly #config: LocalStoreConfig;
-  readonly #lock: StoreLock;
+  readonly #lock: FileLock;
   readonly #report: (line: string) => void;
   readonly #pending = new Map<number, Pending>();
   readonly #pendingBodies = new Map<number, { bytes: number; resolve(result: IngestResult): void }>();
@@ -72,7 +73,7 @@ class LocalStore implements StoreTransport {
   #restart: NodeJS.Timeout | undefined;
   #restartMillis = RESTART_MILLIS;
 
-  constructor(config: LocalStoreConfig, lock: StoreLock, report: (line: string) => void) {
+  constructor(config: LocalStoreConfig, lock: FileLock, report: (line: string) => void) {
     this.#config = config;
     this.#lock = lock;
     this.#report = report;
@@ -296,7 +297,7 @@ export async function openLocalStore(options: OpenLocalStoreOptions): Promise<Te
   const config = parseLocalStoreOptions(rest);
   const directory = new DataDirectory(config.dataDir);
   directory.prepareRoot();
-  const lock = StoreLock.acquire(directory.lockFile);
+  const lock = acquireStoreLock(directory.lockFile);
   const store = new LocalStore(config, lock, report);
   try {
     await store.opened();

@@ -20,6 +20,7 @@ export const PHASES = [
   'delete_mark',
   'delete_settle',
   'delete_day',
+  'delete_rows',
   'delete_day_swap',
   'delete_meta',
   'delete_meta_swap',

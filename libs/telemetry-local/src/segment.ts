@@ -165,6 +165,15 @@ export class Segment {
     this.#appender.closeSync();
   }
 
+  /** As `seal`, for a database that takes nothing any more. */
+  abandon(): void {
+    try {
+      this.seal();
+    } catch {
+      // The rows that its appender holds are in the log.
+    }
+  }
+
   hold(): void {
     this.#references += 1;
   }

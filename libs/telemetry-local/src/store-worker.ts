@@ -13,8 +13,10 @@ import {
 } from '@cogniverse/foundation/telemetry';
 import { writeBackup } from './backup/backup.js';
 import { DataDirectory } from './data-directory.js';
-import { StoreEngine } from './engine.js';
+import { type EngineEvents, StoreEngine } from './engine.js';
+import { Deletions } from './erasure/deletions.js';
 import { erasureHandlers } from './erasure/handlers.js';
+import { PendingDeletions } from './erasure/pending-deletions.js';
 import { Retention } from './erasure/retention.js';
 import { metaHandlers } from './meta/handlers.js';
 import { getStatistics, listTenants, locate } from './query/project-query.js';
@@ -45,6 +47,7 @@ class StoreWorker {
   readonly #port: MessagePort;
   readonly #engine: StoreEngine;
   readonly #retention: Retention;
+  readonly #deletions: Deletions;
   readonly #handlers: ReadonlyMap<string, (request: never) => Promise<unknown>>;
   readonly #closeMeta: () => Promise<void>;
   #waiting: WaitingRequest[] = [];
@@ -58,18 +61,12 @@ class StoreWorker {
   #failed = false;
   readonly #halted: Int32Array;
 
-  constructor(
-    port: MessagePort,
-    engine: StoreEngine,
-    retention: Retention,
-    handlers: StoreHandlers,
-    closeMeta: () => Promise<void>,
-    halted: Int32Array,
-  ) {
+  constructor(port: MessagePort, { engine, retention, deletions, handlers, closeMeta }: Parts, halted: Int32Array) {
     this.#port = port;
     this.#halted = halted;
     this.#engine = engine;
     this.#retention = retention;
+    this.#deletions = deletions;
     this.#handlers = new Map(Object.entries(handlers));
     this.#closeMeta = closeMeta;
     port.on('message', (message: ToWorker) => this.#receive(message));
@@ -122,9 +119,14 @@ class StoreWorker {
     this.#failed = true;
     this.#send({ type: 'failing', error: errorToMessage(error) });
     clearInterval(this.#timer);
-    Promise.allSettled([...this.#calls.keys(), this.#retention.drained(), this.#engine.stop()]).then(() =>
+    Promise.allSettled([...this.#calls.keys(), ...this.#background(), this.#engine.stop()]).then(() =>
       this.#port.close(),
     );
+  }
+
+  /** Settle when nothing runs that nobody asked for just now. */
+  #background(): Promise<void>[] {
+    return [this.#retention.drained(), this.#deletions.drained()];
   }
 
   /** The process exits, now. */
@@ -132,7 +134,7 @@ class StoreWorker {
     this.#failed = true;
     clearInterval(this.#timer);
     this.#engine.interrupt();
-    Promise.allSettled([this.#turn, ...this.#calls.keys(), this.#retention.drained(), this.#engine.stop()]).then(() => {
+    Promise.allSettled([this.#turn, ...this.#calls.keys(), ...this.#background(), this.#engine.stop()]).then(() => {
       Atomics.store(this.#halted, 0, 1);
       Atomics.notify(this.#halted, 0);
     });
@@ -142,6 +144,7 @@ class StoreWorker {
     if (this.#tickUnderWay || this.#failed) return;
     this.#tickUnderWay = true;
     this.#retention.tick(Date.now());
+    this.#deletions.tick();
     this.#inTurn(async () => {
       await this.#engine.tick();
       this.#tickUnderWay = false;
@@ -193,7 +196,7 @@ class StoreWorker {
     this.#inTurn(async () => {
       await this.#drain();
       await Promise.all(this.#calls.keys());
-      await this.#retention.drained();
+      await Promise.all(this.#background());
       await this.#closeMeta();
       await this.#engine.close();
       this.#send({ type: 'result', id, value: undefined });
@@ -202,38 +205,91 @@ class StoreWorker {
   }
 }
 
+/** A store that is open, before it serves. */
+interface Parts {
+  readonly engine: StoreEngine;
+  readonly retention: Retention;
+  readonly deletions: Deletions;
+  readonly handlers: StoreHandlers;
+  closeMeta(): Promise<void>;
+}
+
+interface PartsEvents extends EngineEvents {
+  callsOf(tenantId: string | null): Promise<void>;
+}
+
+async function openParts(
+  config: WorkerData['config'],
+  directory: DataDirectory,
+  { callsOf, ...events }: PartsEvents,
+): Promise<Parts> {
+  const { report } = events;
+  const pending = PendingDeletions.open(directory);
+  const engine = await StoreEngine.open(config, directory, events);
+  const meta = await metaHandlers(engine);
+  const retention = new Retention(engine, meta.database, config, report);
+  await retention.load();
+  const deletions = new Deletions(
+    {
+      eraser: engine.eraser,
+      get nextSequence() {
+        return engine.nextSequence;
+      },
+      refuse: (tenant) => engine.refuse(tenant),
+      accept: (tenant) => engine.accept(tenant),
+      callsOf,
+      report,
+    },
+    meta.database,
+    pending,
+  );
+  const handlers = {
+    querySpans: (query) => querySpans(engine, query),
+    queryTraces: (query) => queryTraces(engine, query),
+    listTenants: () => listTenants(engine),
+    locate: (query) => locate(engine, query),
+    listSessions: (query) => listSessions(engine, query),
+    getSessionTurns: (query) => getSessionTurns(engine, query),
+    getStatistics: (query) => getStatistics(engine, query),
+    figures: async () => ({ ...engine.figures(), ...retention.figures(), ...deletions.figures() }),
+    setRetention: ({ project, days }) => retention.set(project, days),
+    listRetention: ({ tenantId }) => retention.list(tenantId),
+    ...meta.handlers,
+    backup: ({ directory: target }) => writeBackup(engine.backupHost(), target, (work) => meta.database.alone(work)),
+    ...erasureHandlers(engine, meta.database, deletions),
+  } satisfies Partial<StoreHandlers> as StoreHandlers;
+  return { engine, retention, deletions, handlers, closeMeta: () => meta.close() };
+}
+
 async function start(port: MessagePort, { config, halted }: WorkerData): Promise<void> {
   const send = (message: FromWorker) => port.postMessage(message);
   let worker: StoreWorker | undefined;
+  let failure: unknown;
+  const events: PartsEvents = {
+    report: (line) => send({ type: 'report', line }),
+    health: (health) => send({ type: 'health', health }),
+    fatal: (error) => {
+      failure = error;
+      worker?.fail(error);
+    },
+    callsOf: async (tenantId) => worker?.callsOf(tenantId),
+  };
   try {
     const directory = new DataDirectory(config.dataDir);
-    const report = (line: string) => send({ type: 'report', line });
     directory.prepareParts();
-    await upgradeDirectory(directory, report);
-    const engine = await StoreEngine.open(config, directory, {
-      report,
-      health: (health) => send({ type: 'health', health }),
-      fatal: (error) => worker?.fail(error),
-    });
-    const meta = await metaHandlers(engine);
-    const retention = new Retention(engine, meta.database, config, report);
-    await retention.load();
-    const handlers = {
-      querySpans: (query) => querySpans(engine, query),
-      queryTraces: (query) => queryTraces(engine, query),
-      listTenants: () => listTenants(engine),
-      locate: (query) => locate(engine, query),
-      listSessions: (query) => listSessions(engine, query),
-      getSessionTurns: (query) => getSessionTurns(engine, query),
-      getStatistics: (query) => getStatistics(engine, query),
-      figures: async () => ({ ...engine.figures(), ...retention.figures() }),
-      setRetention: ({ project, days }) => retention.set(project, days),
-      listRetention: ({ tenantId }) => retention.list(tenantId),
-      ...meta.handlers,
-      backup: ({ directory }) => writeBackup(engine.backupHost(), directory, (work) => meta.database.alone(work)),
-      ...erasureHandlers(engine, meta.database, async (tenantId) => worker?.callsOf(tenantId)),
-    } satisfies Partial<StoreHandlers> as StoreHandlers;
-    worker = new StoreWorker(port, engine, retention, handlers, () => meta.close(), halted);
+    await upgradeDirectory(directory, events.report);
+    let parts = await openParts(config, directory, events);
+    await parts.deletions.finishPending();
+    if (failure !== undefined) {
+      // It must not keep the store closed for all others: it is tried again while the store serves.
+      await parts.engine.stop();
+      await parts.closeMeta();
+      await parts.engine.abandon();
+      failure = undefined;
+      parts = await openParts(config, directory, events);
+    }
+    worker = new StoreWorker(port, parts, halted);
+    if (failure !== undefined) worker.fail(failure);
     send({ type: 'opened' });
   } catch (error) {
     send({ type: 'error', id: null, error: errorToMessage(error) });

@@ -11,7 +11,7 @@ export const projectOf = (tenantId: string, round: number) => `cogniverse-${tena
 export const tenants = Array.from({ length: TENANTS }, (_, i) => `tenant-${i}`);
 export const indexOf = (span: OtlpSpan) => Number.parseInt(span.spanId, 16) - 1;
 
-const EPOCH = 1_760_000_000_000_000_000n;
+export const EPOCH = 1_760_000_000_000_000_000n;
 
 /** The span of this index. Days, kinds, value types and sizes vary with it. */
 export function spanOf(index: number): OtlpSpan {

@@ -4,6 +4,9 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { bodyOf } from './spans.js';
 
 const SPANS_A_REQUEST = 20;
+/** Of one server, after which writers only keep it busy: what ends a round may be a deletion, and takes its time. */
+const ENOUGH = 1_500;
+const PAUSE_MILLIS = 25;
 
 export class Tally {
   readonly sent = new Set<number>();
@@ -42,6 +45,7 @@ function write(send: Send, close: () => void, tally: Tally): Writer {
       let outcome = await send(body);
       while (outcome === 'busy' && !stopped) outcome = await send(body);
       if (outcome === 'acknowledged') tally.acknowledge(indexes);
+      if (tally.acknowledged.size > ENOUGH) await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLIS));
       if (outcome === 'gone') return;
     }
   };

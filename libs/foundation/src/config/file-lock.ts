@@ -1,5 +1,5 @@
 /**
- * One process at a time: a lock that is a file.   Control path: configuration file's writer -> [file lock].
+ * One process at a time: a lock that is a file.   Control path: configuration file's writer, opening of a store -> [file lock].
  *
  * The lock names its holder by machine, process id, start of that process and boot of the machine, so a lock that a killed process left
  * behind is known as such even when its id is in use again. It appears whole or not at all, because it is linked into place.
@@ -18,9 +18,13 @@ export interface LockHolder {
   readonly pid: number;
   /** Machine and process namespace. */
   readonly host: string;
+  /** The holder is no more, and somebody else is taking the lock over at this moment. */
+  readonly isLeftBehind: boolean;
 }
 
-interface Identity extends LockHolder {
+interface Identity {
+  readonly pid: number;
+  readonly host: string;
   readonly started: string;
   readonly boot: string;
 }
@@ -80,12 +84,13 @@ function parseIdentity(text: string): Identity | undefined {
   }
 }
 
-function isLeftBehind(file: string, text: string): boolean {
+function isLeftBehind(file: string, text: string, unseenHolderMillis = UNSEEN_HOLDER_MILLIS): boolean {
   const holder = parseIdentity(text);
   const { host, boot } = ownIdentity();
   if (holder === undefined || holder.host !== host) {
+    if (unseenHolderMillis === 0) return true;
     const seen = statSync(file, { throwIfNoEntry: false });
-    return seen !== undefined && Date.now() - seen.mtimeMs > UNSEEN_HOLDER_MILLIS;
+    return seen !== undefined && Date.now() - seen.mtimeMs > unseenHolderMillis;
   }
   if (holder.boot !== boot) return true;
   try {
@@ -113,11 +118,16 @@ export class LockCandidate {
   readonly #file: string;
   readonly #candidate: string;
   readonly #text: string;
+  readonly #unseenHolderMillis: number;
 
-  /** Errors: those of the system, where the directory cannot be written. */
-  constructor(file: string) {
+  /**
+   * A lock whose holder cannot be seen from here counts as left behind when it is older than `unseenHolderMillis`; with 0, at once.
+   * Errors: those of the system, where the directory cannot be written.
+   */
+  constructor(file: string, { unseenHolderMillis = UNSEEN_HOLDER_MILLIS }: { unseenHolderMillis?: number } = {}) {
     const identity = ownIdentity();
     this.#file = file;
+    this.#unseenHolderMillis = unseenHolderMillis;
     this.#candidate = `${file}.${identity.pid}-${randomUUID()}`;
     this.#text = JSON.stringify({ ...identity, nonce: randomUUID() });
     writeFileSync(this.#candidate, this.#text, { flag: 'wx', mode: 0o600 });
@@ -129,8 +139,10 @@ export class LockCandidate {
       if (tryLink(this.#candidate, this.#file)) return new FileLock(this.#file, this.#text);
       const text = readText(this.#file);
       if (text === undefined) continue; // released meanwhile
-      if (!isLeftBehind(this.#file, text) || !this.#removeLeftBehind(this.#file, text)) {
-        return parseIdentity(text) ?? { pid: 0, host: '' };
+      const isFree = isLeftBehind(this.#file, text, this.#unseenHolderMillis);
+      if (!isFree || !this.#removeLeftBehind(this.#file, text)) {
+        const { pid, host } = parseIdentity(text) ?? { pid: 0, host: '' };
+        return { pid, host, isLeftBehind: isFree };
       }
     }
   }

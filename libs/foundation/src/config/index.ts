@@ -11,3 +11,5 @@ export type {
 } from './config-store.js';
 export { ConfigConflictError, ConfigFileError, type ConfigFileReason, type FilePosition } from './errors.js';
 export { FileConfigStore, type FileConfigStoreOptions } from './file-config-store.js';
+// For the project's own packages: a store's data directory is locked like the configuration file.
+export { FileLock, LockCandidate, type LockHolder } from './file-lock.js';

@@ -115,6 +115,8 @@ it('the configuration has these public names', () => {
     'ConfigFileError',
     'ConfigManager',
     'FileConfigStore',
+    'FileLock',
+    'LockCandidate',
     'configLocation',
     'createDefaultConfigManager',
   ]);

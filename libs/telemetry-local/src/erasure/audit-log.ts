@@ -7,7 +7,17 @@
  * The key also seals the name of a tenant whose deletion is under way, so that a restart knows whom it is about and no file says it.
  */
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { StoreOpenError } from '@cogniverse/foundation/telemetry';
 import type { DataDirectory } from '../data-directory.js';
@@ -42,7 +52,10 @@ export class AuditLog {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       const key = randomBytes(KEY_BYTES);
-      writeFileSync(keyFile, `${key.toString('hex')}\n`, { flag: 'wx', mode: 0o600, flush: true });
+      // Whole or not at all: half a key would keep the store from being opened.
+      const fresh = `${keyFile}.new`;
+      writeFileSync(fresh, `${key.toString('hex')}\n`, { mode: 0o600, flush: true });
+      renameSync(fresh, keyFile);
       syncDirectory(directory.root);
       return new AuditLog(log, key);
     }
@@ -77,13 +90,21 @@ export class AuditLog {
     return decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
   }
 
-  /** Durable when it returns. */
+  /** Durable when it returns. Errors: those of the file system; then there is no such line. */
   append(tenant: string | null, entry: AuditEntry): void {
-    const line = JSON.stringify({ time: new Date().toISOString(), tenant: this.tenantHash(tenant), ...entry });
+    const line = Buffer.from(
+      `${JSON.stringify({ time: new Date().toISOString(), tenant: this.tenantHash(tenant), ...entry })}\n`,
+    );
     const file = openSync(this.#file, 'a', 0o600);
     try {
-      writeSync(file, `${line}\n`);
-      fsyncSync(file);
+      const { size } = fstatSync(file);
+      try {
+        if (writeSync(file, line) !== line.length) throw new Error('the disk is full');
+        fsyncSync(file);
+      } catch (error) {
+        ftruncateSync(file, size);
+        throw error;
+      }
     } finally {
       closeSync(file);
     }

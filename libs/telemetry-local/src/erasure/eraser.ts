@@ -1,15 +1,14 @@
 /**
- * Makes stored data go away: a tenant without a byte left behind, or some spans of a project.   Control path: handler -> [eraser] -> day files, meta.
+ * Makes stored data go away: a tenant without a byte left behind, or some spans of a project.   Control path: deletions -> [eraser] -> day files, meta.
  *
  * All of it begins by settling: what was acknowledged is flushed, so that log and hot tables hold nothing of it any more and the day files are all
  * there is to be changed. Flushes and erasures take turns file by file, so others write and read on.
  *
- * A tenant: its writes are refused while it lasts; each file that may hold a byte of it is written anew without it and swapped in; what was set aside as
- * damaged is removed altogether, because nobody can say whose it is; temporary files are waited out. A marker makes the next start finish what a crash
- * cut short, before it serves.
+ * A tenant: each file that may hold a byte of it is written anew without it and swapped in; what was set aside as damaged is removed altogether,
+ * because nobody can say whose it is; temporary files are waited out. All of it can be repeated: `deletions.ts` sees to it that what was cut short is.
  */
-import { readdirSync } from 'node:fs';
-import { BackendUnavailableError, type ProjectRef } from '@cogniverse/foundation/telemetry';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { BackendUnavailableError } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from '../data-directory.js';
 import { isFatal } from '../database.js';
@@ -19,9 +18,9 @@ import { phase } from '../phases.js';
 import { deleteAnnotationsOfSpans, deleteRowsOfProject } from './annotations-of.js';
 import { AuditLog } from './audit-log.js';
 import { FileSwapError } from './file-swap.js';
-import { readPendingDeletion, removePendingDeletion, writePendingDeletion } from './pending-deletion.js';
+import type { SpanDeletion } from './pending-deletions.js';
 import { rewriteMeta } from './rewrite-meta.js';
-import { type SpanChoice, type SpanCondition, spansOfProject, spansOfTenant } from './span-condition.js';
+import { type SpanCondition, spansOfProject, spansOfTenant } from './span-condition.js';
 
 /** What an erasure needs of the engine. */
 export interface EraseHost {
@@ -35,14 +34,13 @@ export interface EraseHost {
   coldTurn<T>(work: () => Promise<T>): Promise<T>;
   /** Resolves when all spans that are acknowledged by now are in day files, and in no log. */
   settle(): Promise<void>;
-  refuse(tenant: string | null): void;
-  accept(tenant: string | null): void;
+  /** Errors: `BackendUnavailableError` when the disk has no room for so many bytes. */
+  requireRoom(bytes: number): void;
   /** Remembered requests of the tenant are taken anew when they come again. */
   forget(tenant: string | null): void;
   /** Rows of the day file are gone. */
   changed(day: number): void;
   fatal(error: unknown): void;
-  report(line: string): void;
 }
 
 export interface TenantDeletionOutcome {
@@ -54,12 +52,6 @@ export interface TenantDeletionOutcome {
   readonly tenantHash: string;
 }
 
-export interface SpanErasure {
-  readonly project: ProjectRef;
-  readonly choice: SpanChoice;
-  readonly how: 'delete' | 'rewrite';
-}
-
 /** Runs `work` while nothing writes to `meta.duckdb`. */
 type MetaAlone = <T>(work: () => Promise<T>) => Promise<T>;
 
@@ -68,49 +60,16 @@ const TEMPORARY_TURNS = 5;
 
 export class Eraser {
   readonly #host: EraseHost;
-  /** One tenant at a time. */
-  #tenantTurn: Promise<unknown> = Promise.resolve();
 
   constructor(host: EraseHost) {
     this.#host = host;
   }
 
-  /** Called at start, with the log recovered and before anything is served. */
-  async finishPending(): Promise<void> {
-    const pending = readPendingDeletion(this.#host.directory);
-    if (pending === undefined) return;
-    this.#host.report('the deletion of a tenant was cut short; it is finished before the store serves');
-    this.#host.refuse(pending.tenant);
-    await this.#deleteTenant(pending.tenant, (work) => work());
-    this.#host.accept(pending.tenant);
-    this.#host.report('the deletion of the tenant is finished');
-  }
-
   /**
-   * Resolves when no byte of the tenant is in the data directory any more. From the call on its writes are refused.
-   * `begun` gives what of the tenant is under way by then; it is waited for before anything is deleted.
-   *
-   * Errors: `BackendUnavailableError` when it cannot be finished now: the tenant stays refused, calling again or the next start goes on.
+   * Resolves when no byte of the tenant is in the data directory any more. Its writes must be refused, and none under way.
+   * Errors: `BackendUnavailableError` when it cannot be finished now; it can be repeated.
    */
-  deleteTenant(
-    tenant: string | null,
-    begun: () => Promise<unknown>,
-    metaAlone: MetaAlone,
-  ): Promise<TenantDeletionOutcome> {
-    const turn = this.#tenantTurn.then(async () => {
-      this.#host.refuse(tenant);
-      await begun();
-      phase('delete_mark');
-      writePendingDeletion(this.#host.directory, AuditLog.open(this.#host.directory), tenant);
-      const outcome = await this.#deleteTenant(tenant, metaAlone);
-      this.#host.accept(tenant);
-      return outcome;
-    });
-    this.#tenantTurn = turn.catch(() => undefined); // its caller hears of it; the next one has its turn all the same
-    return turn;
-  }
-
-  async #deleteTenant(tenant: string | null, metaAlone: MetaAlone): Promise<TenantDeletionOutcome> {
+  async eraseTenant(tenant: string | null, metaAlone: MetaAlone): Promise<TenantDeletionOutcome> {
     const host = this.#host;
     phase('delete_settle');
     await host.settle();
@@ -123,6 +82,7 @@ export class Eraser {
         const found = await host.days.count(file, gone);
         if (found.gone === 0 && !(await host.days.holdsErased(file))) return 0;
         phase('delete_day');
+        if (found.gone < found.all) host.requireRoom(sizeOf(file.file));
         await this.#remove(file, gone, found, 'rewrite');
         return found.gone;
       });
@@ -130,6 +90,7 @@ export class Eraser {
     const meta = await host.coldTurn(() =>
       metaAlone(() => {
         phase('delete_meta');
+        host.requireRoom(sizeOf(host.directory.metaFile) + sizeOf(`${host.directory.metaFile}.wal`));
         return this.#swap(() =>
           rewriteMeta(host.connection, host.directory, tenant, host.exclusive, () => phase('delete_meta_swap')),
         );
@@ -142,41 +103,40 @@ export class Eraser {
     const audit = AuditLog.open(host.directory);
     const deleted = { spans, ...meta };
     audit.append(tenant, { action: 'delete_tenant', deleted });
-    phase('delete_done');
-    removePendingDeletion(host.directory);
     return { deleted, damagedFiles, tenantHash: audit.tenantHash(tenant) };
   }
 
   /**
-   * Deletes spans of one project, with their annotations. Gives how many rows are gone, by table.
+   * Deletes spans of one project, with their annotations. Gives how many rows are gone, by table. `mark` is called before the first change.
    *
    * Few spans are deleted where they are, which is quick and leaves their bytes in free blocks of the file until it is written anew; many are left
    * out of a new file, which gives the space back at once.
    */
-  async deleteSpans({ project, choice, how }: SpanErasure, meta: MetaDatabase): Promise<Record<string, number>> {
+  async eraseSpans(deletion: SpanDeletion, meta: MetaDatabase, mark: () => void): Promise<Record<string, number>> {
     const host = this.#host;
-    const isWhole = Object.values(choice).every((part) => part === undefined);
     await host.settle();
-    const deleted: Record<string, number> = await this.#eraseRows(spansOfProject(project, choice), how, meta);
-    if (isWhole) {
-      const rows = await meta.commit((connection) => deleteRowsOfProject(connection, project));
-      for (const [table, count] of Object.entries(rows)) deleted[table] = (deleted[table] ?? 0) + count;
-    }
-    host.forget(project.tenantId);
+    const gone = spansOfProject(deletion.project, deletion.choice, deletion.before);
+    const deleted: Record<string, number> = await this.#eraseRows(gone, deletion.how, meta, { mark });
+    host.forget(deletion.project.tenantId);
     return deleted;
+  }
+
+  /** Deletes all else that names the project. Gives how many rows are gone, by table. */
+  eraseProjectRows({ project }: SpanDeletion, meta: MetaDatabase): Promise<Record<string, number>> {
+    return meta.commit((connection) => deleteRowsOfProject(connection, project));
   }
 
   /** Removes spans of whatever project that are past their time; none starts at or after `end`. Gives their number. */
   async expire(gone: SpanCondition, end: bigint, meta: MetaDatabase): Promise<number> {
-    return (await this.#eraseRows(gone, 'rewrite', meta, end)).spans;
+    return (await this.#eraseRows(gone, 'rewrite', meta, { end })).spans;
   }
 
   /** In all day files that may hold spans before `end`, one after another. */
   async #eraseRows(
     gone: SpanCondition,
-    how: SpanErasure['how'],
+    how: SpanDeletion['how'],
     meta: MetaDatabase,
-    end?: bigint,
+    { end, mark }: { end?: bigint; mark?: () => void },
   ): Promise<{ spans: number; annotations: number }> {
     const host = this.#host;
     let [spans, annotations] = [0, 0];
@@ -187,6 +147,9 @@ export class Eraser {
         if (file === undefined) return;
         const found = await host.days.count(file, gone);
         if (found.gone === 0) return;
+        if (found.gone < found.all) host.requireRoom(sizeOf(file.file));
+        mark?.();
+        phase('delete_day');
         annotations += await meta.commit((connection) =>
           deleteAnnotationsOfSpans(connection, file, host.days.all(), gone),
         );
@@ -201,9 +164,10 @@ export class Eraser {
     file: DayFile,
     gone: SpanCondition,
     found: { readonly gone: number; readonly all: number },
-    how: SpanErasure['how'],
+    how: SpanDeletion['how'],
   ): Promise<void> {
     const { days, exclusive } = this.#host;
+    phase('delete_rows');
     if (found.gone === found.all) await this.#swap(() => days.remove(file, exclusive));
     else if (how === 'rewrite') await this.#rewrite(file, gone);
     else await this.#swap(() => days.deleteRows(file, gone, exclusive));
@@ -237,4 +201,8 @@ export class Eraser {
       await this.#host.exclusive(async () => undefined);
     }
   }
+}
+
+function sizeOf(file: string): number {
+  return existsSync(file) ? statSync(file).size : 0;
 }

@@ -1,4 +1,4 @@
-/** What the store answers to deletions.   Store worker -> [handlers] -> eraser. */
+/** What the store answers to deletions.   Store worker -> [handlers] -> deletions. */
 import { checkTimeRange, InvalidQueryError, type ProjectRef, parseTime } from '@cogniverse/foundation/telemetry';
 import type { StoreEngine } from '../engine.js';
 import type { MetaDatabase } from '../meta/meta-database.js';
@@ -6,20 +6,15 @@ import { keepProject } from '../meta/projects.js';
 import { hexId } from '../query/query-input.js';
 import { traceIdsOfSessions } from '../query/session-query.js';
 import type { StoreHandlers } from '../store-port.js';
+import type { Deletions } from './deletions.js';
 import type { SpanChoice } from './span-condition.js';
 
 const BACKUPS =
   'Back-ups are files of their own and were not touched: delete those that hold the tenant, or delete the tenant again after a restore.';
 
-/** `callsOf` resolves when the calls of the tenant that are under way have been answered. */
-export function erasureHandlers(
-  engine: StoreEngine,
-  meta: MetaDatabase,
-  callsOf: (tenantId: string | null) => Promise<void>,
-) {
-  const { eraser } = engine;
+export function erasureHandlers(engine: StoreEngine, meta: MetaDatabase, deletions: Deletions) {
   const erase = async (project: ProjectRef, choice: SpanChoice, how: 'rewrite' | 'delete') => ({
-    deleted: await eraser.deleteSpans({ project, choice, how }, meta),
+    deleted: await deletions.deleteSpans(project, choice, how),
   });
   /** The project stays, without spans at the last. */
   const eraseSome: typeof erase = async (project, choice, how) => {
@@ -27,14 +22,7 @@ export function erasureHandlers(
     return erase(project, choice, how);
   };
   return {
-    deleteTenant: async ({ tenantId }) => {
-      const outcome = await eraser.deleteTenant(
-        tenantId,
-        () => callsOf(tenantId),
-        (work) => meta.alone(work),
-      );
-      return { ...outcome, note: BACKUPS };
-    },
+    deleteTenant: async ({ tenantId }) => ({ ...(await deletions.deleteTenant(tenantId)), note: BACKUPS }),
     deleteProject: ({ project }) => erase(project, {}, 'rewrite'),
     deleteTraces: async ({ project, traceIds, startTime, endTime }) => {
       if (traceIds === undefined && startTime === undefined && endTime === undefined) {

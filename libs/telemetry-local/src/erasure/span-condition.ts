@@ -28,9 +28,10 @@ export interface SpanChoice {
   readonly range?: NanosRange | undefined;
 }
 
-export function spansOfProject(project: ProjectRef, which: SpanChoice): SpanCondition {
+/** Only those of a sequence before `before`. */
+export function spansOfProject(project: ProjectRef, which: SpanChoice, before: bigint): SpanCondition {
   const sql = new SqlBuilder();
-  return { sql: conditionOf(project, which, sql), parameters: sql.parameters };
+  return { sql: `${conditionOf(project, which, sql)} AND seq < ${before}`, parameters: sql.parameters };
 }
 
 /** The same within a larger condition. */

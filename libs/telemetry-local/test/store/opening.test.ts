@@ -1,5 +1,5 @@
 /** Opening a directory: lock, format, damage, what a crash left, and who may read the files. */
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -12,10 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ConfigurationError, StoreOpenError } from '@cogniverse/foundation/telemetry';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { StoreLock } from '../../dist/store-lock.js';
+import { acquireStoreLock } from '../../dist/store-lock.js';
 import { ACME, allSpanIds, openStore, request, spans, temporaryDirectory } from './store-fixture.js';
 import { StoreProcess } from './store-process.js';
 
@@ -163,10 +164,10 @@ describe('the lock', () => {
       sleeper.kill('SIGKILL');
     });
     await once(sleeper, 'spawn');
-    StoreLock.acquire(file);
+    acquireStoreLock(file);
     const holder = JSON.parse(readFileSync(file, 'utf8')) as object;
     writeFileSync(file, JSON.stringify({ ...holder, pid: sleeper.pid }));
-    const lock = StoreLock.acquire(file);
+    const lock = acquireStoreLock(file);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ pid: process.pid });
     lock.release();
     expect(existsSync(file)).toBe(false);
@@ -175,17 +176,33 @@ describe('the lock', () => {
   it.each(['', '{', '[]', '{"pid":"x"}', 'null'])('with the content %j is no lock', (content) => {
     const file = join(temporaryDirectory(), 'lock');
     writeFileSync(file, content);
-    StoreLock.acquire(file).release();
+    acquireStoreLock(file).release();
     expect(existsSync(file)).toBe(false);
+  });
+
+  it('that was left behind is taken over by one of several processes, however often', async () => {
+    const directory = temporaryDirectory();
+    const [file, inside] = [join(directory, 'lock'), join(directory, 'inside')];
+    const program = fileURLToPath(new URL('./fixtures/lock-taker.mjs', import.meta.url));
+    const module = fileURLToPath(new URL('../../dist/store-lock.js', import.meta.url));
+    const takers = Array.from({ length: 4 }, () => fork(program, [module, file, inside, '100']));
+    onTestFinished(() => {
+      for (const taker of takers) taker.kill('SIGKILL');
+    });
+    await Promise.all(takers.map((taker) => once(taker, 'message')));
+    const ended = Promise.all(takers.map((taker) => once(taker, 'message')));
+    for (const taker of takers) taker.send('go');
+    const outcomes = (await ended).map(([outcome]) => outcome as { held: number; shared: number });
+    expect(outcomes).toEqual(takers.map(() => ({ held: 100, shared: 0 })));
   });
 
   it('leaves no other files behind, and is released once', () => {
     const directory = temporaryDirectory();
     const file = join(directory, 'lock');
-    const first = StoreLock.acquire(file);
-    expect(() => StoreLock.acquire(file)).toThrow(StoreOpenError);
+    const first = acquireStoreLock(file);
+    expect(() => acquireStoreLock(file)).toThrow(StoreOpenError);
     first.release();
-    const second = StoreLock.acquire(file);
+    const second = acquireStoreLock(file);
     first.release();
     expect(readdirSync(directory)).toEqual(['lock']);
     second.release();
