@@ -8,6 +8,7 @@ import { chmodSync, existsSync, readdirSync, renameSync, rmSync, unlinkSync } fr
 import { join } from 'node:path';
 import { StoreOpenError } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { BLOCK_COLUMNS } from './blocks.js';
 import type { DataDirectory } from './data-directory.js';
 import { isNoDamage, sqlText } from './database.js';
 import { swapped } from './erasure/file-swap.js';
@@ -123,6 +124,8 @@ export class DayFiles {
     await this.#connection.run(
       `CREATE TABLE IF NOT EXISTS ${catalog}.applied (seg BIGINT PRIMARY KEY, last_seq BIGINT NOT NULL)`,
     );
+    // Also in a file that an older version made, without it.
+    await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.blocks (${BLOCK_COLUMNS})`);
   }
 
   // ---- erasure: called while no flush and no other erasure runs
@@ -174,6 +177,11 @@ export class DayFiles {
       await this.#connection.run(
         `INSERT INTO fresh_day.spans BY NAME SELECT * FROM ${catalog}.spans WHERE (${gone.sql}) IS NOT TRUE`,
         gone.parameters,
+      );
+      // Blocks of which no row is left must not tell what the rows were.
+      await this.#connection.run(
+        `INSERT INTO fresh_day.blocks BY NAME SELECT * FROM ${catalog}.blocks
+         SEMI JOIN (SELECT DISTINCT seg, project_key FROM fresh_day.spans) USING (seg, project_key)`,
       );
       await this.#connection.run(`INSERT INTO fresh_day.applied FROM ${catalog}.applied`);
       await this.#connection.run('CHECKPOINT fresh_day');

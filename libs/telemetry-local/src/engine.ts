@@ -735,8 +735,8 @@ export class StoreEngine {
     }
   }
 
-  async #noteRuns({ number, runs }: Segment): Promise<void> {
-    for (const day of runs.days) await this.#runs.note(day, number, runs);
+  async #noteRuns({ number, blocks }: Segment): Promise<void> {
+    for (const day of blocks.days) await this.#runs.note(day, number, blocks);
   }
 
   #inColdTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -841,7 +841,7 @@ export class StoreEngine {
     const projects = new Map<string, ProjectKey>();
     // The hot ones first: what is flushed meanwhile is in the day files by then.
     const hot = [...this.#segments];
-    for (const { runs } of hot) for (const [id, project] of runs.projects) projects.set(id, project);
+    for (const { blocks } of hot) for (const [id, project] of blocks.projects) projects.set(id, project);
     for (const file of this.#days.all()) {
       const known = await this.#runs.projectsOf(file, (sql) => this.query(sql));
       for (const [id, project] of known) projects.set(id, project);

@@ -1,10 +1,11 @@
 /**
  * Moves a closed segment's rows into the files of their days.   Write path: hot table -> [flush] -> day files.
  *
- * For each day one transaction: the rows that are not there yet, in the order that reads like (project, time), and the mark that this
- * segment is applied. Repeated after a crash it finds the mark and does nothing. The segment's doubts are settled before.
+ * For each day one transaction: the rows that are not there yet, in the order that reads like (project, time), what is known of them
+ * block by block, and the mark that this segment is applied. Repeated after a crash it finds the mark and does nothing. The segment's doubts are settled before.
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { appendBlock } from './blocks.js';
 import type { Database } from './database.js';
 import type { DayFile, DayFiles } from './day-files.js';
 import { phase } from './phases.js';
@@ -17,7 +18,7 @@ export async function flushSegment(
   files: DayFiles,
   segment: Segment,
 ): Promise<void> {
-  for (const day of segment.runs.days.sort((a, b) => a - b)) {
+  for (const day of segment.blocks.days.sort((a, b) => a - b)) {
     phase('flush');
     await flushDay(database, connection, await files.ensure(day), segment);
   }
@@ -45,6 +46,7 @@ async function flushDay(
          SELECT * EXCLUDE (day), ${segment.number} AS seg FROM (SELECT * FROM ${segment.table} WHERE day = ${day} AND ${isNot}) ${compared}
          ORDER BY project_key, start_ns, seq`,
       );
+      await writeBlocks(connection, file, segment);
       await connection.run(`INSERT INTO ${catalog}.applied VALUES (${segment.number}, ${segment.lastSequence})`);
     }
     await database.exclusive(async () => {
@@ -59,6 +61,13 @@ async function flushDay(
     await rollBack(connection);
     throw error;
   }
+}
+
+/** Of all rows of the segment: where some were copies, the blocks say more than there is. */
+async function writeBlocks(connection: DuckDBConnection, { catalog, day }: DayFile, segment: Segment): Promise<void> {
+  const appender = await connection.createAppender('blocks', 'main', catalog);
+  for (const block of segment.blocks.of(day)) appendBlock(appender, segment.number, block);
+  appender.closeSync();
 }
 
 /** A transaction that failed may have ended by itself; what counts is that none is open. */

@@ -6,6 +6,7 @@
  * Deleting spans leaves it right: it may then say more than there is, never less.
  */
 import type { ProjectRef } from '@cogniverse/foundation/telemetry';
+import type { GrowingBlocks } from './blocks.js';
 import type { SqlRows } from './database.js';
 import type { DayFile } from './day-files.js';
 import { type ProjectKey, projectKey } from './project-key.js';
@@ -51,41 +52,6 @@ async function load({ catalog }: DayFile, query: Query): Promise<DayRuns> {
   return { runs, projects };
 }
 
-/** The runs of a segment while its rows arrive, by day and project. */
-export class GrowingRuns {
-  readonly #days = new Map<number, Map<bigint, { spans: number; first: bigint; last: bigint }>>();
-
-  /** Projects of the rows, by id. */
-  readonly projects = new Map<string, ProjectKey>();
-
-  add(day: number, project: ProjectKey, start: bigint): void {
-    const projectKey = project.key;
-    let ofDay = this.#days.get(day);
-    if (ofDay === undefined) {
-      ofDay = new Map();
-      this.#days.set(day, ofDay);
-    }
-    const run = ofDay.get(projectKey);
-    if (run === undefined) {
-      this.projects.set(project.id, project);
-      ofDay.set(projectKey, { spans: 1, first: start, last: start });
-      return;
-    }
-    run.spans += 1;
-    if (start < run.first) run.first = start;
-    if (start > run.last) run.last = start;
-  }
-
-  /** Days that rows have come for. */
-  get days(): number[] {
-    return [...this.#days.keys()];
-  }
-
-  of(day: number): ReadonlyMap<bigint, Omit<Run, 'segment'>> {
-    return this.#days.get(day) ?? new Map();
-  }
-}
-
 export class RunIndex {
   readonly #days = new Map<number, Promise<DayRuns>>();
 
@@ -110,13 +76,21 @@ export class RunIndex {
   }
 
   /** A segment's rows are committed in a file. To be called before reads take the file for the place of them. */
-  async note(day: number, segment: number, grown: GrowingRuns): Promise<void> {
+  async note(day: number, segment: number, grown: GrowingBlocks): Promise<void> {
     const loading = this.#days.get(day);
     if (loading === undefined) return;
     // Also when the loading began before the commit, and did not see it. One that failed is forgotten.
     const loaded = await loading.catch(() => undefined);
     if (loaded === undefined) return;
-    for (const [key, run] of grown.of(day)) put(loaded.runs, key, { segment, ...run });
+    for (const { project, spans, first, last } of grown.of(day)) {
+      const known = loaded.runs.get(project.key)?.get(segment);
+      put(loaded.runs, project.key, {
+        segment,
+        spans: spans + (known?.spans ?? 0),
+        first: known !== undefined && known.first < first ? known.first : first,
+        last: known !== undefined && known.last > last ? known.last : last,
+      });
+    }
     for (const [id, project] of grown.projects) loaded.projects.set(id, project);
   }
 

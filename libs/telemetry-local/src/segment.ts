@@ -2,7 +2,7 @@
  * A segment while it is hot: its log file, its table in memory, and the ids of its spans.   Write path: log -> [segment] -> day files.
  */
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
-import { GrowingRuns } from './runs.js';
+import { GrowingBlocks } from './blocks.js';
 import type { HotTable } from './snapshot.js';
 import { appendSpanRow, HOT_COLUMNS, type SpanRow } from './span-table.js';
 import type { LogSegment, SegmentHeader } from './write-ahead-log.js';
@@ -26,7 +26,7 @@ export class Segment {
   readonly header: SegmentHeader;
   readonly table: string;
   /** Of its rows, by the day files that they go to. */
-  readonly runs = new GrowingRuns();
+  readonly blocks = new GrowingBlocks();
   /** Spans that are logged or about to be. */
   readonly identities = new Set<string>();
   /** Days whose rows may be copies of spans in the day file, nobody knows which: reads and the flush compare them all. */
@@ -150,7 +150,7 @@ export class Segment {
     if (rows.length === 0) return;
     for (const row of rows) {
       this.hotBytes += appendSpanRow(this.#appender, row);
-      this.runs.add(row.day, row.project, row.span.startTimeUnixNano);
+      this.blocks.add(row.day, row.project, row.span);
     }
     this.#appender.flushSync();
     this.#spans += rows.length;
