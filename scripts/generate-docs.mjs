@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { flagOf, SECTIONS, variableOf } from '../libs/cli/dist/tuning-options.js';
 import {
   alignedTable,
   configurationTable,
@@ -17,10 +18,8 @@ import { CAPABILITIES } from '../libs/foundation/dist/telemetry/testing/provider
 import { openApiDocument } from '../libs/server/dist/rest/cogniverse/openapi.js';
 import { LOG_EVENTS } from '../libs/server/dist/server-log.js';
 import { SERVER_METRICS } from '../libs/server/dist/server-metrics.js';
-import { limitsSchema } from '../libs/server/dist/server-options.js';
 import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../libs/server/dist/store-figures.js';
 import { ownVersion } from '../libs/server/dist/version.js';
-import { localStoreSchema } from '../libs/telemetry-local/dist/options.js';
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url));
 const cogniverse = fileURLToPath(new URL('../libs/cli/dist/main.js', import.meta.url));
@@ -35,11 +34,18 @@ function helpOf(command) {
   return `\`\`\`text\n${help.trim()}\n\`\`\`\n`;
 }
 
-function storeOptions() {
-  // The directory has an option of its own on the command line, and is refused here.
-  return optionTable(localStoreSchema.omit({ dataDir: true }), ['option', 'type', 'default', 'unit', 'meaning'])
-    .concat('')
-    .join('\n');
+/** Options of one section of the configuration file of `serve`, with their other two spellings. */
+function tuning(section) {
+  const columns = [
+    'option',
+    { title: 'command line', of: (name) => `\`${flagOf(name)}\`` },
+    { title: 'environment', of: (name) => `\`${variableOf(name)}\`` },
+    'type',
+    'default',
+    'unit',
+    'meaning',
+  ];
+  return optionTable(SECTIONS[section].schema, columns).concat('').join('\n');
 }
 
 function serverMetrics() {
@@ -54,10 +60,6 @@ function serverMetrics() {
   return alignedTable([['metric', 'type', 'unit', 'labels', 'meaning', 'what to do'], ...rows])
     .concat('')
     .join('\n');
-}
-
-function serverLimits() {
-  return optionTable(limitsSchema, ['option', 'type', 'default', 'unit', 'meaning']).concat('').join('\n');
 }
 
 function logEvents() {
@@ -94,9 +96,9 @@ function generate(part) {
   const [what, ...rest] = part.split(' ');
   if (what === 'help') return helpOf(rest);
   if (part === 'configuration') return configurationTable();
-  if (part === 'store options') return storeOptions();
+  if (part === 'store options') return tuning('store');
   if (part === 'server metrics') return serverMetrics();
-  if (part === 'server limits') return serverLimits();
+  if (part === 'server limits') return tuning('limits');
   if (part === 'log events') return logEvents();
   if (part === 'store metrics') return storeMetrics();
   if (part === 'provider capabilities') return providerCapabilities();

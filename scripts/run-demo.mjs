@@ -137,71 +137,6 @@ function runProgram(args, { input = '', signal }) {
   });
 }
 
-/** Why the run is not what it should be; empty when it is. */
-export function findFaults(report) {
-  const faults = report.strays.slice(0, 10);
-  if (report.audit !== null) faults.push(`the account of spans does not add up: ${report.audit}`);
-  for (const [tenant, counts] of Object.entries(report.tenants)) {
-    const { ended, exported, stored } = counts;
-    if (ended !== exported || exported !== stored)
-      faults.push(`${tenant}: ${ended} spans ended, ${exported} exported, ${stored} stored`);
-    if (counts.annotations === 0) faults.push(`${tenant}: no annotation was stored`);
-    if (counts.joinedRequests === 0) faults.push(`${tenant}: no inbound HTTP span is part of its client's trace`);
-    if (counts.experimentRuns === 0) faults.push(`${tenant}: no experiment run was stored`);
-  }
-  return faults;
-}
-
-/** The object of `--json`. */
-export function summaryOf(report) {
-  const tenants = {};
-  for (const [tenant, { ended, exported, stored, errorRate, p50, p95 }] of Object.entries(report.tenants)) {
-    tenants[tenant] = { ended, exported, stored, errorRate, p50, p95 };
-  }
-  return { tenants, audit: report.audit };
-}
-
-/** The summary for people. `table` and `colors` are those of the command line, which is there once the set-up has built it. */
-export function formatSummary(report, result, { table, colors }) {
-  const percent = (share) => `${(share * 100).toFixed(1)} %`;
-  const millis = (value) => (value === null ? '-' : `${value.toFixed(1)} ms`);
-  const titles = 'QUESTIONS,REFUSED,SPANS ENDED,EXPORTED,STORED,ERROR RATE,P50,P95,RELEVANCE'.split(',');
-  const columns = [{ title: 'TENANT' }, ...titles.map((title) => ({ title, align: 'right' }))];
-  const rows = [];
-  for (const [tenant, counts] of Object.entries(report.tenants)) {
-    const { asked, failed, relevance } = result.tenants[tenant];
-    rows.push([
-      tenant,
-      String(asked),
-      String(failed),
-      String(counts.ended),
-      String(counts.exported),
-      String(counts.stored),
-      counts.errorRate > 0 ? colors.red(percent(counts.errorRate)) : percent(0),
-      millis(counts.p50),
-      millis(counts.p95),
-      relevance.toFixed(3),
-    ]);
-  }
-  const widest = Math.max(...Object.keys(report.tenants).map((tenant) => tenant.length));
-  const lines = [table({ colors }, columns, rows)];
-  lines.push('', 'Experiment: mean NDCG@10 of two ranking strategies on the same questions');
-  for (const [tenant, { experiments }] of Object.entries(result.tenants)) {
-    const scores = experiments.map(
-      ({ strategy, meanScore, runs }) => `${strategy} ${meanScore.toFixed(3)} (${runs} runs)`,
-    );
-    lines.push(`  ${tenant.padEnd(widest)}  ${scores.join('   ')}`);
-  }
-  lines.push('');
-  lines.push(report.audit === null ? 'Every span that ended has exactly one recorded fate.' : `Audit: ${report.audit}`);
-  lines.push(
-    report.strays.length === 0
-      ? "No tenant's project holds a span of another."
-      : `${report.strays.length} spans are in the wrong project.`,
-  );
-  return lines.join('\n');
-}
-
 export async function main(args) {
   const values = parseOptions(args);
   if (values.help) {
@@ -261,10 +196,11 @@ export async function main(args) {
       show((await runProgram(trace, { signal })).trimEnd());
       show('');
     }
+    const { findFaults, formatSummary, summaryOf } = await import('../examples/document-search/dist/summary.js');
     const { table } = await import('../libs/cli/dist/format/table.js');
     const { colorsFor } = await import('../libs/cli/dist/format/terminal.js');
     const colors = colorsFor(values.json ? process.stderr : process.stdout);
-    show(formatSummary(report, result, { table, colors }));
+    show(formatSummary(result, report, { table, colors }));
     const faults = findFaults(report);
     for (const fault of faults) say(`FAULT: ${fault}`);
 
@@ -272,14 +208,14 @@ export async function main(args) {
       say(`\nStill serving on ${server.http}. Look around, for example:`);
       say(`  npx cogniverse spans --tenant globex --status ERROR --endpoint ${server.http}`);
       say('Stop with Ctrl-C.');
-      if (values.json) process.stdout.write(`${JSON.stringify(summaryOf(report))}\n`);
+      if (values.json) process.stdout.write(`${JSON.stringify(summaryOf(result, report))}\n`);
       await serverGone;
       return 0;
     }
     stopping.abort();
     const code = await server.stop();
     if (code !== 0) throw new SetupError(`The server ended with exit code ${code}.\n${server.log()}`);
-    if (values.json) process.stdout.write(`${JSON.stringify(summaryOf(report))}\n`);
+    if (values.json) process.stdout.write(`${JSON.stringify(summaryOf(result, report))}\n`);
     return faults.length === 0 ? 0 : 1;
   } catch (error) {
     if (!signal.aborted || error instanceof SetupError) throw error;

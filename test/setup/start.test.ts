@@ -7,7 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
+import type { createColors } from 'picocolors';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ApplicationResult } from '../../examples/document-search/dist/application-result.js';
+import type { Report } from '../../examples/document-search/dist/report.js';
+import { findFaults, formatSummary } from '../../examples/document-search/dist/summary.js';
 import { table } from '../../libs/cli/dist/format/table.js';
 
 const START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
@@ -25,8 +29,6 @@ interface TenantSummary {
 }
 
 interface RunDemoModule {
-  formatSummary(report: unknown, result: unknown, format: { table: unknown; colors: unknown }): string;
-  findFaults(report: unknown): string[];
   choosePorts(values: Record<string, string>, say: (text: string) => void): Promise<Record<string, string>>;
   parseOptions(args: readonly string[]): Record<string, unknown>;
 }
@@ -212,13 +214,17 @@ describe('the summary of a run', () => {
     strays: [],
   };
   const told = { asked: 3, failed: 0, relevance: 0.5, experiments: [] };
-  const result = { tenants: { acme: told, globex: told } };
+  const result = { tenants: { acme: { ...told, ...counts }, globex: { ...told, ...counts } }, audit: null };
 
   it('has a bold head and a red error rate on a terminal, and nothing of that elsewhere', () => {
     const code = (begin: number, end: number) => (text: string) => `\u001b[${begin}m${text}\u001b[${end}m`;
     const same = (text: string) => text;
-    const coloured = runDemo.formatSummary(report, result, { table, colors: { bold: code(1, 22), red: code(31, 39) } });
-    const plain = runDemo.formatSummary(report, result, { table, colors: { bold: same, red: same } });
+    const format = (bold: typeof same, red: typeof same) =>
+      formatSummary(result as never as ApplicationResult, report as never as Report, {
+        table,
+        colors: { bold, red } as never as ReturnType<typeof createColors>,
+      });
+    const [coloured, plain] = [format(code(1, 22), code(31, 39)), format(same, same)];
     expect(plain).toMatch(
       /^TENANT +QUESTIONS +REFUSED .* RELEVANCE\nacme +3 +0 +5 +5 +5 +0\.0 % +1\.0 ms +2\.0 ms +0\.500\n/,
     );
@@ -232,7 +238,7 @@ describe('the summary of a run', () => {
 describe('the judgement of a run', () => {
   const good = { ended: 5, exported: 5, stored: 5, joinedRequests: 1, annotations: 1, experimentRuns: 1 };
   const judge = (change: object, rest: object = {}) =>
-    runDemo.findFaults({ tenants: { acme: { ...good, ...change } }, audit: null, strays: [], ...rest });
+    findFaults({ tenants: { acme: { ...good, ...change } }, audit: null, strays: [], ...rest } as never as Report);
 
   it('finds nothing in a good one', () => expect(judge({})).toEqual([]));
   it.each([

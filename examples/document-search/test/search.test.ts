@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { Collection } from '../dist/collection.js';
 import { EMBEDDING_DIMENSIONS } from '../dist/encoder.js';
 import type { Passage } from '../dist/passages.js';
-import { loadPassages } from '../dist/passages.js';
+import { passagesOf } from '../dist/passages.js';
 import { parseQuery, QueryError } from '../dist/query.js';
 import { fuse, rerank, satisfies } from '../dist/ranking.js';
 import { gradesFor, judge } from '../dist/relevance.js';
+import { sotuSpeeches } from '../dist/sotu-speeches.js';
 import { terms, words } from '../dist/tokens.js';
 
 function passage(id: string, text: string): Passage {
@@ -117,7 +118,7 @@ describe('ranking and relevance', () => {
 
 describe('the documents', () => {
   it('are whole sentences of the speeches, and no word is lost or doubled', () => {
-    const passages = loadPassages({ firstYear: 1861, lastYear: 1864 });
+    const passages = passagesOf({ firstYear: 1861, lastYear: 1864 }, sotuSpeeches());
     expect(new Set(passages.map(({ speaker }) => speaker))).toEqual(new Set(['Abraham Lincoln']));
     expect(new Set(passages.map(({ id }) => id)).size).toBe(passages.length);
     for (const { text } of passages.slice(0, -1)) expect(text).toMatch(/[.!?]["')\]]*$|\w$/);

@@ -1,12 +1,13 @@
 /** What the tenants ask is the same in every run, and goes wrong where it is meant to. */
 import { describe, expect, it } from 'vitest';
 import { Collection } from '../dist/collection.js';
-import { loadPassages } from '../dist/passages.js';
+import { passagesOf } from '../dist/passages.js';
+import { sotuSpeeches } from '../dist/sotu-speeches.js';
 import { ownerOf, TraceOwners } from '../dist/tenant-audit.js';
 import { DEMO_TENANTS } from '../dist/tenants.js';
 import { conversationsOf } from '../dist/traffic.js';
 
-const collection = new Collection(loadPassages({ firstYear: 1861, lastYear: 1864 }));
+const collection = new Collection(passagesOf({ firstYear: 1861, lastYear: 1864 }, sotuSpeeches()));
 
 describe('the traffic', () => {
   it('is the same every time', () => {

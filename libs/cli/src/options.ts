@@ -35,14 +35,23 @@ const FALLBACK = ` (default, when no server was named and none runs: COGNIVERSE_
  * nothing was named and the usual server does not run; see `withStore`.
  */
 export function addAccessOptions(command: Command, { fallback = true, createsData = false } = {}): Command {
-  return command
-    .option('--endpoint <url>', `server to ask (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`, parseEndpoint)
-    .addOption(
+  return addServerOptions(command, `server to ask (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`, (added) =>
+    added.addOption(
       new Option(
         '--data <dir>',
         `open this data directory${createsData ? ', which may be a new one,' : ''} instead of asking a server${fallback ? FALLBACK : ''}`,
       ).conflicts('endpoint'),
-    )
+    ),
+  );
+}
+
+/** A server and the key for it. `between`: what help shows behind the server. */
+export function addServerOptions(
+  command: Command,
+  endpointMeaning: string,
+  between: (command: Command) => Command = (same) => same,
+): Command {
+  return between(command.option('--endpoint <url>', endpointMeaning, parseEndpoint))
     .addOption(
       new Option(
         '--api-key <key>',

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { BadNews, CliError, UsageError } from './cli-error.js';
 import { backupCommand } from './commands/backup.js';
 import { deleteTenantCommand } from './commands/delete-tenant.js';
+import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
@@ -19,6 +20,7 @@ import { tailCommand } from './commands/tail.js';
 import { traceCommand } from './commands/trace.js';
 import type { Terminal } from './format/terminal.js';
 import { addExamples } from './options.js';
+import type { TuningOption } from './tuning-options.js';
 import { ownVersion } from './version.js';
 
 export const EXIT_DONE = 0;
@@ -27,7 +29,7 @@ export const EXIT_USAGE = 2;
 
 const USAGE_HINT = 'Run the same command with --help to see what it takes.';
 
-export function createProgram(terminal: Terminal): Command {
+export function createProgram(terminal: Terminal, tuning: readonly TuningOption[]): Command {
   const program = new Command('cogniverse')
     .description('Multi-tenant telemetry: take spans in, store them, and read them back.')
     .version(ownVersion(), '--version', 'print the version')
@@ -36,6 +38,7 @@ export function createProgram(terminal: Terminal): Command {
   addExamples(program, 'cogniverse serve', 'cogniverse spans --tenant acme --since 1h');
   for (const create of [
     serveCommand,
+    demoCommand,
     projectsCommand,
     spansCommand,
     traceCommand,
@@ -51,7 +54,7 @@ export function createProgram(terminal: Terminal): Command {
     deleteTenantCommand,
     doctorCommand,
   ]) {
-    program.addCommand(create(terminal));
+    program.addCommand(create(terminal, tuning));
   }
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command
@@ -74,7 +77,9 @@ export function describeFailure(error: unknown): string {
 
 /** Runs one command line and gives its exit code. */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
-  const program = createProgram(terminal);
+  // Of the schemas of server and store; no other command needs these, or should wait for them.
+  const tuning = args.includes('serve') ? (await import('./tuning-options.js')).tuningOptions() : [];
+  const program = createProgram(terminal, tuning);
   try {
     if (args.length === 0) {
       program.outputHelp();

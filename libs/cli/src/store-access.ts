@@ -52,7 +52,7 @@ export async function withStore<T>(
 }
 
 async function openStore(
-  { data, endpoint = namedEndpoint(data), apiKey, plainHttp }: AccessOptions,
+  { data, endpoint = data === undefined ? namedEndpoint() : undefined, apiKey, plainHttp }: AccessOptions,
   { fallback = true, usualEndpoint = DEFAULT_ENDPOINT, createsData = false }: StoreAccess,
 ): Promise<{ store: TelemetryStore; place: StorePlace }> {
   if (data !== undefined) {
@@ -85,10 +85,10 @@ async function openStore(
   };
 }
 
-/** Errors: `UsageError`, as for the option. */
-function namedEndpoint(data: string | undefined): string | undefined {
+/** The server of `COGNIVERSE_ENDPOINT`. Errors: `UsageError`, as for the option. */
+export function namedEndpoint(): string | undefined {
   const named = endpointOfEnvironment();
-  if (data !== undefined || named === undefined) return undefined;
+  if (named === undefined) return undefined;
   try {
     return parseEndpoint(named);
   } catch (error) {

@@ -75,9 +75,9 @@ export interface Serving {
   stop(signal?: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-export async function serve(args: readonly string[]): Promise<Serving> {
+export async function serve(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Serving> {
   const child = spawn(process.execPath, [MAIN, 'serve', '--json', ...args], {
-    env: cleanEnvironment({}),
+    env: cleanEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';

@@ -1,5 +1,5 @@
 /** `cogniverse doctor`: each finding says what to do. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigManager, FileConfigStore } from '@cogniverse/foundation/config';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,9 +13,10 @@ import {
   judgeMode,
   judgeWriteLatency,
 } from '../dist/doctor/check-data.js';
-import { clockSkewMillis, judgeKeyTransport } from '../dist/doctor/check-endpoint.js';
+import { checkEndpoint, clockSkewMillis, judgeKeyTransport } from '../dist/doctor/check-endpoint.js';
 import { checkEnvironment } from '../dist/doctor/check-environment.js';
-import { checkOtlpEndpoint } from '../dist/doctor/check-otlp-endpoint.js';
+import { checkOtlpEndpoints } from '../dist/doctor/check-otlp-endpoint.js';
+import { checkRetention, judgeRetention } from '../dist/doctor/check-retention.js';
 import { checkNodeVersion } from '../dist/doctor/check-versions.js';
 import { FINDING_CHECKS } from '../dist/doctor/finding.js';
 import { cogniverse, FREE_PORTS, serve, temporaryDirectory } from './command-line.js';
@@ -158,24 +159,141 @@ describe('cogniverse doctor', () => {
     const headers = { ...stored, OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${key.trim()}` };
     const { otlpHttp, otlpGrpc } = serving.addresses;
     const takes = [{ check: 'otlp_endpoint', level: 'ok' }];
-    expect(await checkOtlpEndpoint({ ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: otlpHttp })).toMatchObject(takes);
-    expect(await checkOtlpEndpoint({ ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: otlpGrpc })).toMatchObject(takes);
+    expect(await checkOtlpEndpoints({ ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: otlpHttp })).toMatchObject(takes);
+    expect(await checkOtlpEndpoints({ ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: otlpGrpc })).toMatchObject(takes);
     const refuses = [{ level: 'error', code: 'otlp_endpoint_refuses' }];
-    expect(await checkOtlpEndpoint({ ...stored, OTEL_EXPORTER_OTLP_ENDPOINT: otlpHttp })).toMatchObject(refuses);
-    expect(await checkOtlpEndpoint({ ...stored, OTEL_EXPORTER_OTLP_ENDPOINT: otlpGrpc })).toMatchObject(refuses);
+    expect(await checkOtlpEndpoints({ ...stored, OTEL_EXPORTER_OTLP_ENDPOINT: otlpHttp })).toMatchObject(refuses);
+    expect(await checkOtlpEndpoints({ ...stored, OTEL_EXPORTER_OTLP_ENDPOINT: otlpGrpc })).toMatchObject(refuses);
     await new ConfigManager(new FileConfigStore({ path: stored.COGNIVERSE_CONFIG })).setTelemetryConfig('default', {
       otlpEndpoint: otlpGrpc,
     });
-    expect(await checkOtlpEndpoint(headers)).toMatchObject(takes);
+    expect(await checkOtlpEndpoints(headers)).toMatchObject(takes);
     await serving.stop();
-    expect(await checkOtlpEndpoint(headers)).toMatchObject([{ level: 'error', code: 'otlp_endpoint_silent' }]);
+    expect(await checkOtlpEndpoints(headers)).toMatchObject([{ level: 'error', code: 'otlp_endpoint_silent' }]);
     // Credentials that would travel in the clear.
     const remote = { ...headers, OTEL_EXPORTER_OTLP_ENDPOINT: 'telemetry.internal:4317' };
-    expect(await checkOtlpEndpoint(remote)).toMatchObject([{ level: 'error', code: 'otlp_endpoint_invalid' }]);
+    expect(await checkOtlpEndpoints(remote)).toMatchObject([{ level: 'error', code: 'otlp_endpoint_invalid' }]);
     // Named nowhere, or nothing is exported: nothing to ask.
     const none = { COGNIVERSE_CONFIG: join(directory.path, 'none.json') };
-    expect(await checkOtlpEndpoint(none)).toEqual([]);
-    expect(await checkOtlpEndpoint({ ...remote, TELEMETRY_OTLP_ENABLED: 'false' })).toEqual([]);
+    expect(await checkOtlpEndpoints(none)).toEqual([]);
+    expect(await checkOtlpEndpoints({ ...remote, TELEMETRY_OTLP_ENABLED: 'false' })).toEqual([]);
+  });
+
+  it('asks the endpoints of tenants that have one of their own, each once, and names the tenant', async () => {
+    const serving = await serve(['--data', join(directory.path, 'data'), ...FREE_PORTS]);
+    const env = { COGNIVERSE_CONFIG: join(directory.path, 'config.json') };
+    const configs = new ConfigManager(new FileConfigStore({ path: env.COGNIVERSE_CONFIG }));
+    const { otlpHttp } = serving.addresses;
+    await configs.setTelemetryConfig('acme', { otlpEndpoint: otlpHttp });
+    await configs.setTelemetryConfig('globex', { otlpEndpoint: otlpHttp });
+    await configs.setTelemetryConfig('initech', { otlpEndpoint: 'http://127.0.0.1:9/v1/traces' });
+    await configs.setTelemetryConfig('umbrella', { level: 'verbose' });
+    const findings = await checkOtlpEndpoints(env);
+    expect(findings).toHaveLength(2);
+    expect(findings).toMatchObject([
+      { level: 'ok', message: expect.stringContaining('tenant "acme"') },
+      {
+        code: 'otlp_endpoint_silent',
+        message: expect.stringContaining('tenant "initech"'),
+        remedy: expect.stringContaining("tenant's stored configuration"),
+      },
+    ]);
+    await serving.stop();
+  });
+
+  it('tries the key of --api-key or COGNIVERSE_API_KEY, and none where it would be seen', async () => {
+    const data = join(directory.path, 'data');
+    const made = async (...args: string[]) =>
+      (await cogniverse(['keys', 'create', '--data', data, ...args])).stdout.trim();
+    const [operator, ingest] = [await made('--operator'), await made('--tenant', 'acme', '--ingest')];
+    const serving = await serve(['--data', data, ...FREE_PORTS]);
+    const endpoint = serving.addresses.http;
+    const of = async (apiKey?: string) =>
+      (await checkEndpoint(endpoint, { apiKey })).filter(({ level }) => level !== 'ok');
+    expect(await of(operator)).toEqual([]);
+    expect(await of()).toMatchObject([
+      { code: 'key_refused', level: 'error', message: expect.stringContaining('none') },
+    ]);
+    expect(await of(`${operator}x`)).toMatchObject([{ code: 'key_refused', level: 'error' }]);
+    expect(await of(ingest)).toMatchObject([{ code: 'key_refused', level: 'warning' }]);
+    const { code, stdout } = await cogniverse(
+      ['doctor', '--endpoint', endpoint, '--data', data, '--api-key', operator, '--json'],
+      { cwd: directory.path },
+    );
+    expect([code, stdout]).toEqual([0, expect.not.stringContaining('key_refused')]);
+    expect(stdout).not.toContain(operator);
+    await serving.stop();
+  });
+
+  describe('the retention', () => {
+    const MIB = 2 ** 20;
+    const now = new Date('2026-02-10T12:00:00Z');
+    /** A hundred MiB on each of the last days, the one that is not over included. */
+    const busy = (days: number) =>
+      new Map(
+        Array.from({ length: days + 1 }, (_, back) => [
+          new Date(now.getTime() - back * 86_400_000).toISOString().slice(0, 10),
+          100 * MIB,
+        ]),
+      );
+    const judge = (days: number | undefined, freeMib: number, bytesByDay = busy(7)) =>
+      judgeRetention({ days, bytesByDay, freeBytes: freeMib * MIB, now });
+
+    it('that keeps more than the disk has room for is found, with the days that fit', () => {
+      expect(judge(30, 1000)).toMatchObject([
+        {
+          code: 'retention_too_long',
+          message: expect.stringMatching(/^30 days of spans take 3,000 MiB at 100 MiB a day.*room for 18 days/),
+        },
+      ]);
+      expect(judge(30, 2200)).toMatchObject([{ level: 'ok' }]);
+    });
+
+    it('for ever is found where the disk is full within a month', () => {
+      expect(judge(0, 1000)).toMatchObject([
+        { code: 'retention_missing', message: expect.stringContaining('10 days') },
+      ]);
+      expect(judge(0, 3100)).toMatchObject([{ level: 'ok' }]);
+    });
+
+    it('is judged by whole days, those without spans among them, and not by one day alone', () => {
+      expect(judge(30, 1, busy(1))).toEqual([]);
+      expect(judge(undefined, 1)).toEqual([]);
+      const gaps = new Map([
+        ['2026-02-06', 100 * MIB],
+        ['2026-02-09', 100 * MIB],
+      ]);
+      expect(judge(0, 100, gaps)).toMatchObject([
+        { message: expect.stringContaining('50 MiB a day, as in the last 4 days') },
+      ]);
+    });
+
+    it('is asked of the server: its own, and that of the project that keeps longest', async () => {
+      const data = join(directory.path, 'data');
+      const serving = await serve(['--data', data, ...FREE_PORTS, '--retention-days', '10']);
+      // Files of days that are over, as large as the disk is free: only the server's word on the retention is still missing.
+      for (const day of ['2026-01-01', '2026-01-02']) {
+        writeFileSync(join(data, 'days', `${day}.duckdb`), '');
+        truncateSync(join(data, 'days', `${day}.duckdb`), 2 ** 40);
+      }
+      const found = async () => checkRetention(data, serving.addresses.http, {});
+      const [first] = await found();
+      expect(first!.message).toContain('10 days of spans take');
+      const project = { tenant_id: 'acme', name: 'p' };
+      const set = (days: number) =>
+        fetch(`${serving.addresses.http}/v1/cogniverse/retention`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ project, days }),
+        });
+      expect((await set(40)).status).toBe(200);
+      expect((await found())[0]!.message).toContain('40 days of spans take');
+      expect((await set(0)).status).toBe(200);
+      expect((await found())[0]!.message).toContain('kept for ever');
+      expect(await checkRetention(data, 'http://telemetry.example:6006', {})).toEqual([]);
+      await serving.stop();
+      expect(await found()).toEqual([]);
+    });
   });
 
   it('uses every code that it has', () => {

@@ -62,6 +62,69 @@ describe('cogniverse serve', () => {
     expect((await inProcess(['projects', '--data', directory.path])).code).toBe(0);
   });
 
+  it('takes limits and options of the store from the command line, else the environment, else the file', async () => {
+    const config = join(directory.path, 'config.json');
+    writeFileSync(
+      config,
+      JSON.stringify({ store: { retentionDays: 3, threads: 1 }, limits: { maxWireBytes: 1000, maxConnections: 9 } }),
+    );
+    const retention = async (http: string) =>
+      /^cogniverse_store_retention_days (\d+)$/m.exec(await (await fetch(`${http}/metrics`)).text())?.[1];
+    const refused = async (otlpHttp: string, bytes: number) =>
+      (
+        await fetch(otlpHttp, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: ' '.repeat(bytes),
+        })
+      ).status === 413;
+    const cases = [
+      { args: ['--config', config], env: {}, days: '3', wire: 1000 },
+      { args: ['--config', config], env: { COGNIVERSE_RETENTION_DAYS: '4' }, days: '4', wire: 1000 },
+      {
+        args: ['--config', config, '--retention-days', '5', '--max-wire-bytes', '3000'],
+        env: { COGNIVERSE_RETENTION_DAYS: '4', COGNIVERSE_MAX_WIRE_BYTES: '2000' },
+        days: '5',
+        wire: 3000,
+      },
+      { args: [], env: { COGNIVERSE_MAX_WIRE_BYTES: '2000' }, days: '0', wire: 2000 },
+    ];
+    for (const { args, env, days, wire } of cases) {
+      const serving = await serve(['--data', join(directory.path, 'data'), ...FREE_PORTS, ...args], env);
+      const { http, otlpHttp } = serving.addresses;
+      expect.soft(await retention(http), args.join(' ')).toBe(days);
+      expect.soft([await refused(otlpHttp, wire), await refused(otlpHttp, wire + 1)]).toEqual([false, true]);
+      await serving.stop();
+    }
+  });
+
+  it.each([
+    [['--retention-days', '-1'], {}, 2, /'--retention-days <n>' argument '-1' is invalid.*>=0/],
+    [['--max-connections', 'many'], {}, 2, /'--max-connections <n>' argument 'many' is invalid/],
+    [[], { COGNIVERSE_THREADS: '1000' }, 2, /value '1000' from env 'COGNIVERSE_THREADS' is invalid.*<=64/],
+    [[], { COGNIVERSE_PORT: '70000' }, 2, /value '70000' from env 'COGNIVERSE_PORT' is invalid/],
+  ])('refuses %j %j as wrong usage, naming option and bound', async (args, env, code, message) => {
+    const outcome = await cogniverse(['serve', '--data', join(directory.path, 'none'), ...args], {
+      env: env as unknown as Record<string, string>,
+    });
+    expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringMatching(message)]);
+    expect(existsSync(join(directory.path, 'none'))).toBe(false);
+  });
+
+  it('says into which section of the file an option belongs', async () => {
+    const config = join(directory.path, 'config.json');
+    for (const key of ['retention-days', 'retentionDays']) {
+      writeFileSync(config, JSON.stringify({ [key]: 30 }));
+      const { code, stderr } = await cogniverse(['serve', '--config', config]);
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringContaining('belongs into "store": {"store": {"retentionDays": 30}}'),
+      ]);
+    }
+    writeFileSync(config, JSON.stringify({ limits: 5 }));
+    expect((await cogniverse(['serve', '--config', config])).stderr).toContain('"limits" must be an object');
+  });
+
   it('names the process of a second opener', async () => {
     const serving = await serve(['--data', directory.path, ...FREE_PORTS]);
     const second = await cogniverse(['serve', '--data', directory.path, ...FREE_PORTS]);

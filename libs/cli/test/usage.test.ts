@@ -6,7 +6,24 @@ import { duration, fit, safe } from '../dist/format/text.js';
 import { parseFilter, parseSince } from '../dist/options.js';
 import { cogniverse, inProcess } from './command-line.js';
 
-const COMMANDS = ['serve', 'projects', 'spans', 'trace', 'stats', 'tail', 'keys', 'doctor'];
+const COMMANDS = [
+  'serve',
+  'demo',
+  'projects',
+  'spans',
+  'trace',
+  'sessions',
+  'stats',
+  'tail',
+  'keys',
+  'export',
+  'import',
+  'import-phoenix',
+  'backup',
+  'restore',
+  'delete-tenant',
+  'doctor',
+];
 const NESTED = ['keys create', 'keys list', 'keys revoke'];
 
 describe('usage', () => {

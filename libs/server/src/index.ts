@@ -15,5 +15,11 @@ export {
   type LogLevel,
   type ServerLogger,
 } from './server-log.js';
-export { parseServerOptions, type ServerOptions, type ServerSettings, serverOptionsSchema } from './server-options.js';
+export {
+  limitsSchema,
+  parseServerOptions,
+  type ServerOptions,
+  type ServerSettings,
+  serverOptionsSchema,
+} from './server-options.js';
 export { type RunningServer, type StartServerOptions, startServer } from './start-server.js';

@@ -24,6 +24,7 @@ export const STORE_FIGURE_MEANINGS: Readonly<Record<string, string>> = {
   retention_sweeps_total: 'times that spans past their retention were looked for',
   retention_spans_removed_total: 'spans removed because they were past their retention',
   retention_failures_total: 'of these sweeps, those that failed; the next one makes up for it',
+  retention_days: 'days that spans are kept in projects without a retention of their own; 0 is for ever',
   next_sequence: 'the number that the next span gets',
 };
 

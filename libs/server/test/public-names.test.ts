@@ -8,6 +8,7 @@ it('shows these names and no others', () => {
     'accessKeyFile',
     'createStderrLogger',
     'formatLogLine',
+    'limitsSchema',
     'parseServerOptions',
     'serverOptionsSchema',
     'startServer',

@@ -5,6 +5,7 @@ it('shows these names and no others', () => {
   expect(Object.keys(local).sort()).toEqual([
     'LocalProvider',
     'STORE_FORMAT_VERSION',
+    'localStoreSchema',
     'openLocalStore',
     'restoreBackup',
     'verifyBackup',

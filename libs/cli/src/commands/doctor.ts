@@ -6,26 +6,26 @@ import { checkConfiguration } from '../doctor/check-configuration.js';
 import { checkData } from '../doctor/check-data.js';
 import { checkEndpoint } from '../doctor/check-endpoint.js';
 import { checkEnvironment } from '../doctor/check-environment.js';
-import { checkOtlpEndpoint } from '../doctor/check-otlp-endpoint.js';
+import { checkOtlpEndpoints } from '../doctor/check-otlp-endpoint.js';
+import { checkRetention } from '../doctor/check-retention.js';
 import { checkNodeVersion, checkPackages } from '../doctor/check-versions.js';
 import type { Finding } from '../doctor/finding.js';
 import { jsonLine } from '../format/json.js';
 import type { Terminal } from '../format/terminal.js';
 import { count, safe } from '../format/text.js';
 import {
+  type AccessOptions,
   addExamples,
   addJsonOption,
+  addServerOptions,
   DEFAULT_DATA,
   DEFAULT_ENDPOINT,
   defaultData,
   endpointOfEnvironment,
-  parseEndpoint,
 } from '../options.js';
 import { ownVersion } from '../version.js';
 
-interface DoctorOptions {
-  readonly endpoint?: string;
-  readonly data?: string;
+interface DoctorOptions extends AccessOptions {
   readonly json?: boolean;
 }
 
@@ -39,31 +39,27 @@ function print(terminal: Terminal, finding: Finding): void {
 }
 
 export function doctorCommand(terminal: Terminal): Command {
-  const command = new Command('doctor')
-    .description(
-      'Check Node, versions, environment, stored configuration, server, clock, the endpoint of the spans, disk and data directory; say what to do about each finding. Each has a code and a section in docs/operations.md.',
-    )
-    .option(
-      '--endpoint <url>',
-      `server to check (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`,
-      parseEndpoint,
-    )
-    .option('--data <dir>', `data directory to check (default: COGNIVERSE_DATA, else ${DEFAULT_DATA})`);
+  const command = new Command('doctor').description(
+    'Check Node, versions, environment, stored configuration, server and key, clock, the endpoints of the spans, disk, data directory and retention; say what to do about each finding. Each has a code and a section in docs/operations.md.',
+  );
+  addServerOptions(command, `server to check (default: COGNIVERSE_ENDPOINT, else ${DEFAULT_ENDPOINT})`, (added) =>
+    added.option('--data <dir>', `data directory to check (default: COGNIVERSE_DATA, else ${DEFAULT_DATA})`),
+  );
   addJsonOption(command);
   addExamples(command, 'cogniverse doctor', 'cogniverse doctor --endpoint http://127.0.0.1:6006 --json');
   return command.action(async (options: DoctorOptions) => {
+    const endpoint = options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT;
+    const data = options.data ?? defaultData();
     const findings = [
       checkNodeVersion(process.versions.node),
       checkPackages(ownVersion()),
       ...checkEnvironment(process.env),
       ...checkConfiguration(process.env),
       ...checkApplication(process.cwd(), process.env),
-      ...(await checkEndpoint(
-        options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT,
-        process.env['COGNIVERSE_API_KEY'],
-      )),
-      ...(await checkOtlpEndpoint(process.env)),
-      ...(await checkData(options.data ?? defaultData())),
+      ...(await checkEndpoint(endpoint, options)),
+      ...(await checkOtlpEndpoints(process.env)),
+      ...(await checkData(data)),
+      ...(await checkRetention(data, endpoint, options)),
     ];
     for (const finding of findings) {
       if (options.json) terminal.line(jsonLine(finding));

@@ -9,8 +9,13 @@ import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
 import { addExamples, DEFAULT_DATA, defaultData, parsePort } from '../options.js';
 import { openDataDirectory } from '../store-access.js';
+import type { Section, TuningOption } from '../tuning-options.js';
 
-type StoreTuning = Omit<OpenLocalStoreOptions, 'dataDir' | 'report'>;
+/** What a file or the command line says of the server's limits and of the store. */
+interface Tuning {
+  readonly store: Omit<OpenLocalStoreOptions, 'dataDir' | 'report'>;
+  readonly limits: ServerOptions['limits'];
+}
 
 interface ServeOptions {
   readonly data?: string;
@@ -34,7 +39,7 @@ interface ServeOptions {
  *
  * Errors: `CliError` naming file, key and remedy.
  */
-function applyConfigFile(command: Command, path: string): { store: StoreTuning; limits: ServerOptions['limits'] } {
+function applyConfigFile(command: Command, path: string, tuning: readonly TuningOption[]): Tuning {
   let text: string;
   let config: unknown;
   try {
@@ -55,22 +60,36 @@ function applyConfigFile(command: Command, path: string): { store: StoreTuning; 
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new CliError(`The configuration file ${path} must hold one JSON object, for example {"port": 6006}.`);
   }
-  const options = command.options.filter((option) => option.long !== '--config' && option.long !== '--help');
+  const options = command.options.filter(
+    (option) =>
+      option.long !== '--config' && option.long !== '--help' && !tuning.some((entry) => entry.option === option),
+  );
   const { store = {}, limits, ...rest } = config as Record<string, unknown>;
   if (typeof store !== 'object' || store === null || Array.isArray(store) || 'dataDir' in store || 'report' in store) {
     throw new CliError(
       `${path}: "store" must be an object of the embedded store's options, for example {"memoryLimitMb": 2048}; the directory is "data".`,
     );
   }
+  if (limits !== undefined && (typeof limits !== 'object' || limits === null || Array.isArray(limits))) {
+    throw new CliError(
+      `${path}: "limits" must be an object of the server's limits, for example {"maxConnections": 4096}.`,
+    );
+  }
   for (const [key, value] of Object.entries(rest)) {
     const option = options.find((candidate) => candidate.attributeName() === key || candidate.name() === key);
     if (option === undefined) {
+      const tuned = tuning.find((entry) => entry.name === key || entry.option.name() === key);
+      if (tuned !== undefined) {
+        throw new CliError(
+          `${path}: "${key}" belongs into "${tuned.section}": {"${tuned.section}": {"${tuned.name}": ${JSON.stringify(value)}}}.`,
+        );
+      }
       throw new CliError(
         `${path}: unknown key "${key}". Known are: ${options.map((candidate) => candidate.name()).join(', ')}, store, limits.`,
       );
     }
     const source = command.getOptionValueSource(option.attributeName());
-    if (source === 'cli') continue;
+    if (source === 'cli' || source === 'env') continue;
     command.setOptionValueWithSource(option.attributeName(), parseConfigValue(path, key, option, value), 'config');
   }
   return { store, limits: limits as ServerOptions['limits'] }; // checked by the store when it opens, and by the server
@@ -97,6 +116,16 @@ function parseConfigValue(path: string, key: string, option: Option, value: unkn
     if (!(error instanceof InvalidArgumentError)) throw error;
     throw new CliError(`${path}: "${key}" is ${JSON.stringify(value)}. ${error.message}`, { cause: error });
   }
+}
+
+/** What was given on the command line or in the environment. */
+function tuningOf(command: Command, tuning: readonly TuningOption[], section: Section): Record<string, number> {
+  const given = command.opts<Record<string, number | undefined>>();
+  return Object.fromEntries(
+    tuning
+      .filter((entry) => entry.section === section)
+      .flatMap(({ name }) => (given[name] === undefined ? [] : [[name, given[name]]])),
+  );
 }
 
 /** Errors: `CliError` naming the configuration file that holds a bad option of the store, or the process that has the directory open. */
@@ -139,6 +168,16 @@ function reloadOnHangup(server: RunningServer, logger: ServerLogger, { tlsCert, 
   });
 }
 
+function portOption(flags: string, meaning: string, initial: number, variable: string): Option {
+  return new Option(flags, meaning).default(initial).env(variable).argParser(parsePort);
+}
+
+function listOption(flags: string, meaning: string, variable: string): Option {
+  return new Option(flags, meaning)
+    .env(variable)
+    .argParser((text: string, previous: string[] = []) => [...previous, ...text.split(',').map((each) => each.trim())]);
+}
+
 function announce(terminal: Terminal, server: RunningServer, dataDir: string, json: boolean | undefined): void {
   const { http, otlpHttp, otlpGrpc } = server.addresses;
   if (json) {
@@ -153,46 +192,60 @@ function announce(terminal: Terminal, server: RunningServer, dataDir: string, js
   terminal.line(dim('Stop with Ctrl-C.'));
 }
 
-export function serveCommand(terminal: Terminal): Command {
+/** `tuning`: not needed, and not given, where another command runs. */
+export function serveCommand(terminal: Terminal, tuning: readonly TuningOption[] = []): Command {
   const command = new Command('serve')
     .description('Take OTLP in, store it durably, and answer reads. Runs until SIGTERM or Ctrl-C.')
     .option('--data <dir>', `data directory (default: COGNIVERSE_DATA, else ${DEFAULT_DATA})`)
-    .option(
-      '--host <name>',
-      'address to listen on; one that others can reach needs keys, see `cogniverse keys`',
-      '127.0.0.1',
-    )
-    .option('--port <n>', 'HTTP: OTLP, read API, health, metrics; 0 for any free port', parsePort, 6006)
-    .option('--otlp-port <n>', 'OTLP over HTTP; 0 for any free port', parsePort, 4318)
-    .option('--grpc-port <n>', 'OTLP over gRPC; 0 for any free port', parsePort, 4317)
-    .option('--config <file>', 'JSON file with these options as keys, "store" and "limits"; the command line wins')
-    .option(
-      '--allowed-host <name>',
-      'accept this name in Host besides loopback names; may be given several times',
-      (name, names: string[] = []) => [...names, name],
-    )
-    .option(
-      '--trust-proxy <cidr>',
-      'believe X-Forwarded-For, -Proto and -Host from these addresses; may be given several times',
-      (cidr, cidrs: string[] = []) => [...cidrs, cidr],
+    .addOption(
+      new Option('--host <name>', 'address to listen on; one that others can reach needs keys, see `cogniverse keys`')
+        .default('127.0.0.1')
+        .env('COGNIVERSE_HOST'),
     )
     .addOption(
-      new Option('--log-level <level>', 'least level of a line of the log (default: info; warn on a terminal)').choices(
-        ['info', 'warn', 'error'],
+      portOption('--port <n>', 'HTTP: OTLP, read API, health, metrics; 0 for any free port', 6006, 'COGNIVERSE_PORT'),
+    )
+    .addOption(portOption('--otlp-port <n>', 'OTLP over HTTP; 0 for any free port', 4318, 'COGNIVERSE_OTLP_PORT'))
+    .addOption(portOption('--grpc-port <n>', 'OTLP over gRPC; 0 for any free port', 4317, 'COGNIVERSE_GRPC_PORT'))
+    .option('--config <file>', 'JSON file with these options as keys, "store" and "limits"; the command line wins')
+    .addOption(
+      listOption(
+        '--allowed-host <name>',
+        'accept this name in Host besides loopback names; may be given several times, or with commas',
+        'COGNIVERSE_ALLOWED_HOST',
       ),
     )
+    .addOption(
+      listOption(
+        '--trust-proxy <cidr>',
+        'believe X-Forwarded-For, -Proto and -Host from these addresses; may be given several times, or with commas',
+        'COGNIVERSE_TRUST_PROXY',
+      ),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level of a line of the log (default: info; warn on a terminal)')
+        .choices(['info', 'warn', 'error'])
+        .env('COGNIVERSE_LOG_LEVEL'),
+    )
     .option('--log-requests', 'log a line for each request')
-    .option('--tls-cert <file>', 'PEM certificate: all ports then speak TLS (with --tls-key); SIGHUP reads both again')
-    .option('--tls-key <file>', 'PEM key of that certificate')
+    .addOption(
+      new Option(
+        '--tls-cert <file>',
+        'PEM certificate: all ports then speak TLS (with --tls-key); SIGHUP reads both again',
+      ).env('COGNIVERSE_TLS_CERT'),
+    )
+    .addOption(new Option('--tls-key <file>', 'PEM key of that certificate').env('COGNIVERSE_TLS_KEY'))
     .option('--json', 'print the addresses as one JSON object, first on standard output');
+  for (const { option } of tuning) command.addOption(option);
   addExamples(
     command,
     'cogniverse serve',
+    'cogniverse serve --retention-days 30 --max-connections 4096',
     'cogniverse serve --data /var/lib/cogniverse --port 0 --otlp-port 0 --grpc-port 0 --json',
   );
   return command.action(async () => {
     const configFile = command.opts<ServeOptions>().config;
-    const fromFile = configFile === undefined ? undefined : applyConfigFile(command, configFile);
+    const fromFile = configFile === undefined ? undefined : applyConfigFile(command, configFile, tuning);
     const options = command.opts<ServeOptions>();
     if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
       throw new CliError('--tls-cert and --tls-key belong together: give both, or neither for plain HTTP.');
@@ -217,10 +270,13 @@ export function serveCommand(terminal: Terminal): Command {
       tls,
       trustProxy: options.trustProxy ?? [],
       logRequests: options.logRequests ?? false,
-      ...(fromFile?.limits !== undefined && { limits: fromFile.limits }),
+      limits: { ...fromFile?.limits, ...tuningOf(command, tuning, 'limits') },
     });
     const logger = createStderrLogger(options.logLevel ?? (terminal.isInteractive ? 'warn' : 'info'));
-    const store = await openTunedStore({ ...fromFile?.store, dataDir }, configFile);
+    const store = await openTunedStore(
+      { ...fromFile?.store, ...tuningOf(command, tuning, 'store'), dataDir },
+      configFile,
+    );
     try {
       const server = await startServer({
         ...settings,

@@ -14,21 +14,68 @@ export function clockSkewMillis(serverDate: string, sentMillis: number, received
   return Math.abs(skew) <= TOLERATED_SKEW_MILLIS + (receivedMillis - sentMillis) / 2 ? undefined : Math.round(skew);
 }
 
+/** Whether the address is this machine's own. */
+export function isLoopback(endpoint: string): boolean {
+  return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/i.test(new URL(endpoint).hostname);
+}
+
 /** A key that crosses a network in the clear can be read on its way. */
 export function judgeKeyTransport(endpoint: string, apiKey: string | undefined): Finding[] {
-  const { protocol, hostname } = new URL(endpoint);
-  const isLoopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
-  if (!apiKey || protocol === 'https:' || isLoopback) return [];
+  if (!apiKey || new URL(endpoint).protocol === 'https:' || isLoopback(endpoint)) return [];
   return [
     warning(
       'key_without_tls',
-      `The key of COGNIVERSE_API_KEY goes to ${endpoint} without TLS: who sees the traffic has the key.`,
+      `The key would go to ${endpoint} without TLS: who sees the traffic has the key.`,
       'Serve with --tls-cert and --tls-key, or behind a proxy with TLS, and name the server with https://.',
     ),
   ];
 }
 
-export async function checkEndpoint(address: string, apiKey?: string): Promise<Finding[]> {
+/** Whether the key, or none, opens the read API. */
+async function checkKey(endpoint: string, apiKey: string | undefined): Promise<Finding[]> {
+  const headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  const { status } = await fetch(`${endpoint}/v1/projects?limit=1`, {
+    headers,
+    signal: AbortSignal.timeout(TIMEOUT_MILLIS),
+    redirect: 'error',
+  }).then(
+    async (response) => {
+      await response.arrayBuffer();
+      return response;
+    },
+    () => ({ status: 0 }), // it was there a moment ago; what is wrong with it is not its key
+  );
+  if (status === 401) {
+    return [
+      failure(
+        'key_refused',
+        apiKey === undefined
+          ? `${endpoint} asks for a key, and none was given.`
+          : `${endpoint} does not know the key, or it is expired or revoked.`,
+        'Give one that `cogniverse keys list` shows as valid, in COGNIVERSE_API_KEY or with --api-key.',
+      ),
+    ];
+  }
+  if (status === 403) {
+    return [
+      warning(
+        'key_refused',
+        `The key of ${endpoint} may not read.`,
+        'To read, give one that was made with --read, in COGNIVERSE_API_KEY or with --api-key.',
+      ),
+    ];
+  }
+  return [];
+}
+
+/** The key goes only where it may: unencrypted to another machine with `plainHttp` alone. */
+export async function checkEndpoint(
+  address: string,
+  {
+    apiKey,
+    plainHttp = false,
+  }: { readonly apiKey?: string | undefined; readonly plainHttp?: boolean | undefined } = {},
+): Promise<Finding[]> {
   const endpoint = address.replace(/\/+$/, '');
   if (!/^https?:\/\//i.test(endpoint) || !URL.canParse(endpoint)) {
     return [
@@ -77,6 +124,8 @@ export async function checkEndpoint(address: string, apiKey?: string): Promise<F
     );
     return findings;
   }
+  if (plainHttp || judgeKeyTransport(endpoint, apiKey).length === 0)
+    findings.push(...(await checkKey(endpoint, apiKey)));
   const skew = clockSkewMillis(response.headers.get('date') ?? '', sent, received);
   findings.push(
     skew === undefined

@@ -20,6 +20,7 @@ export const FINDING_CHECKS = {
   endpoint_silent: 'endpoint',
   endpoint_not_ready: 'endpoint',
   endpoint_foreign: 'endpoint',
+  key_refused: 'endpoint',
   key_without_tls: 'endpoint',
   clock_skew: 'clock',
   otlp_endpoint_invalid: 'otlp_endpoint',
@@ -34,6 +35,8 @@ export const FINDING_CHECKS = {
   data_format_older: 'data',
   data_unusable: 'data',
   data_damaged_files: 'data',
+  retention_missing: 'retention',
+  retention_too_long: 'retention',
 } as const;
 
 export type FindingCode = keyof typeof FINDING_CHECKS;

@@ -47,14 +47,20 @@ interface Option {
   readonly meta: OptionMeta;
 }
 
+/** A column of the caller's own: what it says of a field's name. */
+export interface NameColumn {
+  readonly title: string;
+  of(name: string): string;
+}
+
 /** The lines of a Markdown table with one row for each field of the schema. Each field has its `meaning` as metadata. */
-export function optionTable(schema: z.ZodObject, columns: readonly OptionColumn[]): string[] {
+export function optionTable(schema: z.ZodObject, columns: readonly (OptionColumn | NameColumn)[]): string[] {
   const body = Object.entries(schema.shape).map(([name, field]) => {
     const meta = (field as z.ZodType).meta() as unknown as OptionMeta;
     const option = { name, meta, ...typeAndDefault(field as z.ZodType) };
-    return columns.map((column) => COLUMNS[column](option));
+    return columns.map((column) => (typeof column === 'string' ? COLUMNS[column](option) : column.of(name)));
   });
-  return alignedTable([columns, ...body]);
+  return alignedTable([columns.map((column) => (typeof column === 'string' ? column : column.title)), ...body]);
 }
 
 /** The lines of a Markdown table. The first row is its head. Columns of one width, as the formatter of this repository has them. */

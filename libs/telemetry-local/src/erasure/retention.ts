@@ -46,7 +46,7 @@ export class Retention {
   }
 
   figures(): Record<string, number> {
-    return { ...this.#counts };
+    return { ...this.#counts, retention_days: this.#options.retentionDays };
   }
 
   async set(project: ProjectRef, days: number | null): Promise<void> {
