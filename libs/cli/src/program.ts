@@ -1,5 +1,5 @@
 /** Puts the commands together and turns what goes wrong into a sentence and an exit code: 0 done, 1 failed, 2 wrong usage. */
-import { TelemetryError } from '@cogniverse/foundation/telemetry';
+import { TelemetryError } from '@cogniverse/foundation/store';
 import { Command, CommanderError } from 'commander';
 import { BadNews, CliError, UsageError } from './cli-error.js';
 import { backupCommand } from './commands/backup.js';

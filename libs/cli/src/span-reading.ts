@@ -1,11 +1,7 @@
 /** Spans of several projects as one stream.   Read path: command -> [span-reading] -> TelemetryStore. */
-import {
-  type ProjectRef,
-  type SpanRecord,
-  type StoreSpanQuery,
-  type TelemetryStore,
-  toSpanRecord,
-} from '@cogniverse/foundation/telemetry';
+
+import { toSpanRecord } from '@cogniverse/foundation/store';
+import type { ProjectRef, SpanRecord, StoreSpanQuery, TelemetryStore } from '@cogniverse/foundation/telemetry';
 
 const LARGEST_PAGE = 1000;
 

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { openRemoteStore } from '@cogniverse/foundation/client';
-import { type ProjectRecord, StoreOpenError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
-import { type OpenLocalStoreOptions, openLocalStore } from '@cogniverse/telemetry-local';
+import { StoreOpenError } from '@cogniverse/foundation/store';
+import type { ProjectRecord, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { type OpenLocalStoreOptions, openLocalStore } from '@cogniverse/telemetry-local/store';
 import { InvalidArgumentError } from 'commander';
 import { CliError, UsageError } from './cli-error.js';
 import {

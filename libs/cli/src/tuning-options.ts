@@ -1,6 +1,6 @@
 /** Options of `serve` that come from the schemas of server and store, so that each is declared once.   Control path: schema -> [tuning-options] -> serve. */
-import { limitsSchema } from '@cogniverse/server';
-import { localStoreSchema } from '@cogniverse/telemetry-local';
+import { limitsSchema } from '@cogniverse/server/options';
+import { localStoreSchema } from '@cogniverse/telemetry-local/store';
 import { InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 

@@ -1,7 +1,7 @@
 /**
  * How errors look to HTTP clients: `{ "detail": ... }`, a status that fits, and nothing of the inside.   Read path: rest -> [error-answers] -> client.
  */
-import { httpStatusOfError, TelemetryError } from '@cogniverse/foundation/telemetry';
+import { httpStatusOfError, TelemetryError } from '@cogniverse/foundation/store';
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 import { AccessRefusedError } from './auth/access.js';
 import type { ListenerName, ServerMetrics } from './server-metrics.js';

@@ -2,7 +2,7 @@
  * Every option of the server, once: meaning, unit, limit, default.   Control path: caller -> [server-options] -> startServer.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { ConfigurationError } from '@cogniverse/foundation/telemetry';
+import { ConfigurationError } from '@cogniverse/foundation/store';
 import { z } from 'zod';
 import { AccessKeys } from './auth/access-keys.js';
 import { isCidr } from './trusted-proxies.js';

@@ -2,7 +2,8 @@
  * Starts and stops the server: three ports in front of one store.   Control path: CLI -> [start-server] -> listeners.
  */
 import type { AddressInfo, Server } from 'node:net';
-import { ConfigurationError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { ConfigurationError } from '@cogniverse/foundation/store';
+import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { Authenticator } from './auth/authenticator.js';
 import { HttpListener } from './http-listener.js';
 import { IngestService } from './receivers/ingest-service.js';

@@ -6,7 +6,7 @@
  * and the project. It says nothing of where rows stand in the file, so it stays right when they are moved; and it may say more than there is, never less.
  */
 import type { AnyValue, Attributes, OtlpSpan } from '@cogniverse/foundation/otlp';
-import { sessionIdOf } from '@cogniverse/foundation/telemetry';
+import { sessionIdOf } from '@cogniverse/foundation/store';
 import type { DuckDBAppender } from '@duckdb/node-api';
 import {
   addTrigrams,

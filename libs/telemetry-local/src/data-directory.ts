@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError } from '@cogniverse/foundation/store';
 import { syncDirectory } from './write-ahead-log.js';
 
 /** Raised when older releases could no longer read the directory. */

@@ -4,7 +4,7 @@
  * Each running query holds a thread of libuv's pool, so their number is capped; each has a time limit, after which it is interrupted.
  * Text of the database's own errors stays here: it goes into `cause`, never into a message that reaches a client.
  */
-import { BackendUnavailableError } from '@cogniverse/foundation/telemetry';
+import { BackendUnavailableError } from '@cogniverse/foundation/store';
 import { DOUBLE, type DuckDBConnection, DuckDBInstance, type DuckDBType, type DuckDBValue } from '@duckdb/node-api';
 
 export type SqlParameters = Record<string, DuckDBValue>;

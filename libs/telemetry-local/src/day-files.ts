@@ -6,7 +6,7 @@
  */
 import { chmodSync, existsSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError } from '@cogniverse/foundation/store';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { BLOCK_COLUMNS } from './blocks.js';
 import type { DataDirectory } from './data-directory.js';

@@ -13,14 +13,13 @@
 import { readdirSync, statfsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeTraces, decodeTracesJson, encodeTraces, OtlpDecodeError } from '@cogniverse/foundation/otlp';
-import {
-  BackendUnavailableError,
-  type IngestRequest,
-  type IngestResult,
-  InvalidQueryError,
-  type ProjectRef,
-  type StoreHealth,
-  type TenantIngestCounts,
+import { BackendUnavailableError, InvalidQueryError } from '@cogniverse/foundation/store';
+import type {
+  IngestRequest,
+  IngestResult,
+  ProjectRef,
+  StoreHealth,
+  TenantIngestCounts,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { BackupHost, LogPart } from './backup/backup.js';

@@ -5,17 +5,15 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { FileLock } from '@cogniverse/foundation/config';
-import {
-  BackendUnavailableError,
-  type IngestRequest,
-  type IngestResult,
-  type StoreCallName,
-  type StoreHealth,
-  StoreOpenError,
-  type StoreOperation,
-  type StoreTransport,
-  storeOver,
-  type TelemetryStore,
+import { BackendUnavailableError, StoreOpenError, storeOver } from '@cogniverse/foundation/store';
+import type {
+  IngestRequest,
+  IngestResult,
+  StoreCallName,
+  StoreHealth,
+  StoreOperation,
+  StoreTransport,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { DataDirectory } from './data-directory.js';
 import { type LocalStoreConfig, type LocalStoreOptions, parseLocalStoreOptions } from './options.js';

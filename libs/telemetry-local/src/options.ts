@@ -1,7 +1,7 @@
 /**
  * Options of the embedded store.   Control path.
  */
-import { ConfigurationError } from '@cogniverse/foundation/telemetry';
+import { ConfigurationError } from '@cogniverse/foundation/store';
 import { z } from 'zod';
 
 const MIB = 1024 * 1024;

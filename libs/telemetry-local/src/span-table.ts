@@ -14,7 +14,8 @@ import {
   type OtlpSpan,
   type StatusCodeNumber,
 } from '@cogniverse/foundation/otlp';
-import { type StoredSpan, sessionIdOf } from '@cogniverse/foundation/telemetry';
+import { sessionIdOf } from '@cogniverse/foundation/store';
+import type { StoredSpan } from '@cogniverse/foundation/telemetry';
 import type { DuckDBAppender, DuckDBValue } from '@duckdb/node-api';
 import { attributeText, attributeValue, IN_COLUMN } from './attribute-text.js';
 import type { ProjectKey } from './project-key.js';

@@ -5,7 +5,7 @@
  * over. If it does live, DuckDB's own lock of `meta.duckdb` stops the opening before anything is changed.
  */
 import { FileLock, LockCandidate } from '@cogniverse/foundation/config';
-import { StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError } from '@cogniverse/foundation/store';
 
 /** Another process takes a lock over within milliseconds; a machine that is busy has it wait for a turn. */
 const TAKE_OVER_MILLIS = 5_000;

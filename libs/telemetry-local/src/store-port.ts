@@ -4,7 +4,7 @@
  * Values travel by structured clone, which keeps bigints, maps and bytes. Errors do not keep their class that way, so they travel as what
  * they say and are made anew on the other side.
  */
-
+import { BackendUnavailableError, errorOfCode, TelemetryError } from '@cogniverse/foundation/store';
 import type {
   IngestRequest,
   IngestResult,
@@ -12,7 +12,6 @@ import type {
   StoreCalls,
   StoreHealth,
 } from '@cogniverse/foundation/telemetry';
-import * as telemetry from '@cogniverse/foundation/telemetry';
 import type { LocalStoreConfig } from './options.js';
 
 /** What a call of a store is asked with. */
@@ -47,47 +46,25 @@ export type FromWorker =
   | { readonly type: 'report'; readonly line: string };
 
 interface ErrorMessage {
-  readonly name: string;
+  /** The code of a `TelemetryError`, else the error's name. */
+  readonly code: string;
   readonly message: string;
   /** What the error came from, without its class. */
   readonly cause?: unknown;
 }
 
-type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
-
-const CLASSES: ReadonlyMap<string, ErrorClass> = new Map(
-  [
-    telemetry.BackendUnavailableError,
-    telemetry.ConfigurationError,
-    telemetry.DatasetExistsError,
-    telemetry.DatasetNotFoundError,
-    telemetry.ExperimentNotFoundError,
-    telemetry.ExperimentRunExistsError,
-    telemetry.InvalidNameError,
-    telemetry.InvalidQueryError,
-    telemetry.ProjectAmbiguousError,
-    telemetry.ProjectNotFoundError,
-    telemetry.ProjectExistsError,
-    telemetry.SessionNotFoundError,
-    telemetry.SpanNotFoundError,
-    telemetry.StoreOpenError,
-    telemetry.TenantDeletedError,
-    telemetry.TenantMismatchError,
-    telemetry.TraceNotFoundError,
-  ].map((errorClass) => [errorClass.name, errorClass]),
-);
-
 export function errorToMessage(error: unknown): ErrorMessage {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
+  if (!(error instanceof Error)) return { code: 'Error', message: String(error) };
   const { name, message, cause } = error;
-  return { name, message, ...(cause instanceof Error ? { cause: new Error(cause.message) } : {}) };
+  const code = error instanceof TelemetryError ? error.code : name;
+  return { code, message, ...(cause instanceof Error ? { cause: new Error(cause.message) } : {}) };
 }
 
 /** An error of a class that is not ours is the backend's own: it becomes the cause of a `BackendUnavailableError`. */
-export function errorFromMessage({ name, message, cause }: ErrorMessage): Error {
-  const errorClass = CLASSES.get(name);
-  if (errorClass !== undefined) return new errorClass(message, cause === undefined ? undefined : { cause });
-  return new telemetry.BackendUnavailableError('The store failed to answer.', {
-    cause: new Error(`${name}: ${message}`, cause === undefined ? undefined : { cause }),
-  });
+export function errorFromMessage({ code, message, cause }: ErrorMessage): Error {
+  const options = cause === undefined ? undefined : { cause };
+  return (
+    errorOfCode(code, message, options) ??
+    new BackendUnavailableError('The store failed to answer.', { cause: new Error(`${code}: ${message}`, options) })
+  );
 }

@@ -5,12 +5,8 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import {
-  type IngestRequest,
-  InvalidQueryError,
-  type ProjectRef,
-  TenantDeletedError,
-} from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError, TenantDeletedError } from '@cogniverse/foundation/store';
+import type { IngestRequest, ProjectRef } from '@cogniverse/foundation/telemetry';
 import { writeBackup } from './backup/backup.js';
 import { DataDirectory } from './data-directory.js';
 import { type EngineEvents, StoreEngine } from './engine.js';
@@ -18,6 +14,7 @@ import { Deletions } from './erasure/deletions.js';
 import { erasureHandlers } from './erasure/handlers.js';
 import { PendingDeletions } from './erasure/pending-deletions.js';
 import { Retention } from './erasure/retention.js';
+import { collectWhenIdle } from './idle-memory.js';
 import { metaHandlers } from './meta/handlers.js';
 import { getStatistics, listTenants, locate } from './query/project-query.js';
 import { getSessionTurns, listSessions } from './query/session-query.js';
@@ -297,4 +294,7 @@ async function start(port: MessagePort, { config, halted }: WorkerData): Promise
   }
 }
 
-if (parentPort !== null) await start(parentPort, workerData as WorkerData);
+if (parentPort !== null) {
+  collectWhenIdle();
+  await start(parentPort, workerData as WorkerData);
+}

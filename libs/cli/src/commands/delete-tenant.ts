@@ -51,7 +51,7 @@ export function deleteTenantCommand(terminal: Terminal): Command {
         }
         // A server does this itself; in a directory that none serves the keys are as much the tenant's as its spans.
         if (place.kind === 'directory') {
-          const { AccessKeys, accessKeyFile } = await import('@cogniverse/server');
+          const { AccessKeys, accessKeyFile } = await import('@cogniverse/server/options');
           await new AccessKeys({ file: accessKeyFile(place.name) }).forgetTenant(tenantId);
         }
         const record = await store.deleteTenant({ tenantId });

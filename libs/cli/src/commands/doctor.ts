@@ -5,8 +5,6 @@ import { checkApplication } from '../doctor/check-application.js';
 import { checkConfiguration } from '../doctor/check-configuration.js';
 import { checkData } from '../doctor/check-data.js';
 import { checkEndpoint } from '../doctor/check-endpoint.js';
-import { checkEnvironment } from '../doctor/check-environment.js';
-import { checkOtlpEndpoints } from '../doctor/check-otlp-endpoint.js';
 import { checkRetention } from '../doctor/check-retention.js';
 import { checkNodeVersion, checkPackages } from '../doctor/check-versions.js';
 import type { Finding } from '../doctor/finding.js';
@@ -50,6 +48,11 @@ export function doctorCommand(terminal: Terminal): Command {
   return command.action(async (options: DoctorOptions) => {
     const endpoint = options.endpoint ?? endpointOfEnvironment() ?? DEFAULT_ENDPOINT;
     const data = options.data ?? defaultData();
+    // Loaded here: they need the write path, and no other command does.
+    const [{ checkEnvironment }, { checkOtlpEndpoints }] = await Promise.all([
+      import('../doctor/check-environment.js'),
+      import('../doctor/check-otlp-endpoint.js'),
+    ]);
     const findings = [
       checkNodeVersion(process.versions.node),
       checkPackages(ownVersion()),

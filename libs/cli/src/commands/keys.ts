@@ -27,7 +27,7 @@ interface CreateOptions extends DirectoryOptions {
 /** Works on the file alone: no server has to run, and one that does sees it at once. */
 async function keysOf(options: DirectoryOptions): Promise<AccessKeys> {
   // Loaded here: no other command but `serve` needs the server's code.
-  const { AccessKeys, accessKeyFile } = await import('@cogniverse/server');
+  const { AccessKeys, accessKeyFile } = await import('@cogniverse/server/options');
   return new AccessKeys({ file: accessKeyFile(options.data ?? defaultData()) });
 }
 

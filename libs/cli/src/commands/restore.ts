@@ -1,6 +1,6 @@
 /** `cogniverse restore`: a new data directory of what `cogniverse backup` wrote.   Control path. */
 import { resolve } from 'node:path';
-import { restoreBackup } from '@cogniverse/telemetry-local';
+import { restoreBackup } from '@cogniverse/telemetry-local/store';
 import { Command } from 'commander';
 import { jsonLine } from '../format/json.js';
 import type { Terminal } from '../format/terminal.js';

@@ -1,9 +1,10 @@
 /** `cogniverse serve`: OTLP in, read API out, over a data directory.   Control path: shell -> [serve] -> store and server. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ConfigurationError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { ConfigurationError } from '@cogniverse/foundation/store';
+import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { LogLevel, RunningServer, ServerLogger, ServerOptions } from '@cogniverse/server';
-import type { OpenLocalStoreOptions } from '@cogniverse/telemetry-local';
+import { collectWhenIdle, type OpenLocalStoreOptions } from '@cogniverse/telemetry-local/store';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
@@ -257,8 +258,8 @@ export function serveCommand(terminal: Terminal, tuning: readonly TuningOption[]
     const dataDir = resolve(options.data ?? defaultData());
     process.umask(0o077); // whatever this process writes is its user's alone, also in a directory that others may enter
     const stopped = nextStopSignal();
-    // Loaded here: no other command needs the server's code.
-    const { accessKeyFile, createStderrLogger, parseServerOptions, startServer } = await import('@cogniverse/server');
+    // Loaded here: no other command needs them.
+    const { accessKeyFile, createStderrLogger, parseServerOptions } = await import('@cogniverse/server/options');
     // Before the store is opened: a mistake in an option leaves no directory behind.
     const settings = parseServerOptions({
       host: options.host,
@@ -273,11 +274,11 @@ export function serveCommand(terminal: Terminal, tuning: readonly TuningOption[]
       limits: { ...fromFile?.limits, ...tuningOf(command, tuning, 'limits') },
     });
     const logger = createStderrLogger(options.logLevel ?? (terminal.isInteractive ? 'warn' : 'info'));
-    const store = await openTunedStore(
-      { ...fromFile?.store, ...tuningOf(command, tuning, 'store'), dataDir },
-      configFile,
-    );
+    const opening = openTunedStore({ ...fromFile?.store, ...tuningOf(command, tuning, 'store'), dataDir }, configFile);
+    const loading = import('@cogniverse/server'); // meanwhile: the store opens in a thread of its own
+    const store = await opening;
     try {
+      const { startServer } = await loading;
       const server = await startServer({
         ...settings,
         store,
@@ -285,6 +286,7 @@ export function serveCommand(terminal: Terminal, tuning: readonly TuningOption[]
       });
       if (tls !== undefined) reloadOnHangup(server, logger, options);
       announce(terminal, server, dataDir, options.json);
+      collectWhenIdle();
       await stopped;
       await server.close();
     } finally {

@@ -1,6 +1,7 @@
 /** `cogniverse sessions [ID]`: the newest sessions, or the turns of one.   Read path. */
+
+import { SessionNotFoundError } from '@cogniverse/foundation/store';
 import type { ProjectRecord, SessionRecord, SessionTurn, TelemetryStore } from '@cogniverse/foundation/telemetry';
-import { SessionNotFoundError } from '@cogniverse/foundation/telemetry';
 import { Command } from 'commander';
 import { CliError } from '../cli-error.js';
 import { jsonLine } from '../format/json.js';

@@ -1,11 +1,7 @@
 /** `cogniverse tail`: spans as they arrive.   Read path: polls in the order of ingestion. */
-import {
-  type ProjectRef,
-  type SpanRecord,
-  type StoredSpan,
-  type TelemetryStore,
-  toSpanRecord,
-} from '@cogniverse/foundation/telemetry';
+
+import { toSpanRecord } from '@cogniverse/foundation/store';
+import type { ProjectRef, SpanRecord, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { Command } from 'commander';
 import { jsonLine } from '../format/json.js';
 import type { Terminal } from '../format/terminal.js';

@@ -1,7 +1,7 @@
 /** The stored configuration, as an application that starts here would read it. */
 import { existsSync } from 'node:fs';
 import { ConfigFileError, ConfigManager, FileConfigStore } from '@cogniverse/foundation/config';
-import { ConfigurationError } from '@cogniverse/foundation/telemetry';
+import { ConfigurationError } from '@cogniverse/foundation/store';
 import { type Finding, failure, ok } from './finding.js';
 
 const CHECK = 'configuration';

@@ -13,8 +13,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { StoreOpenError } from '@cogniverse/foundation/telemetry';
-import { openLocalStore, STORE_FORMAT_VERSION } from '@cogniverse/telemetry-local';
+import { StoreOpenError } from '@cogniverse/foundation/store';
+import { openLocalStore, STORE_FORMAT_VERSION } from '@cogniverse/telemetry-local/store';
 import { count } from '../format/text.js';
 import { type Finding, failure, ok, warning } from './finding.js';
 

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openRemoteStore } from '@cogniverse/foundation/client';
-import { TelemetryError, type TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { TelemetryError } from '@cogniverse/foundation/store';
+import type { TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { count } from '../format/text.js';
 import type { AccessOptions } from '../options.js';
 import { isLoopback } from './check-endpoint.js';

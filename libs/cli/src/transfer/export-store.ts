@@ -1,13 +1,7 @@
 /** Writes what a store holds into a directory.   Read path: store -> [export-store] -> files. */
 import { mkdir } from 'node:fs/promises';
-import {
-  encodeStoreResult,
-  type ProjectRecord,
-  type ProjectRef,
-  STORE_OPERATIONS,
-  type StoredSpan,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+import { encodeStoreResult, STORE_OPERATIONS } from '@cogniverse/foundation/store';
+import type { ProjectRecord, ProjectRef, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { Terminal } from '../format/terminal.js';
 import { count, safe } from '../format/text.js';
 import { spanLines } from './span-lines.js';

@@ -4,14 +4,13 @@ import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import {
-  decodeStoreRequest,
-  type ImportCounts,
-  type IngestRequest,
-  type IngestResult,
-  type ProjectRef,
-  STORE_OPERATIONS,
-  type TelemetryStore,
+import { decodeStoreRequest, STORE_OPERATIONS } from '@cogniverse/foundation/store';
+import type {
+  ImportCounts,
+  IngestRequest,
+  IngestResult,
+  ProjectRef,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';

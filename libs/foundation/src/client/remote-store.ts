@@ -12,20 +12,22 @@ import {
 } from '../otlp/index.js';
 import { BackendUnavailableError, ConfigurationError, InvalidQueryError } from '../telemetry/errors.js';
 import { requireEncryptedCredentials } from '../telemetry/export/plain-credentials.js';
+import type {
+  IngestRequest,
+  IngestResult,
+  StoreCallName,
+  StoreHealth,
+  StoreOperation,
+  StoreTransport,
+  TelemetryStore,
+} from '../telemetry/providers/index.js';
 import {
   decodeStoreResult,
   encodeStoreRequest,
   errorOfCode,
-  type IngestRequest,
-  type IngestResult,
   STORE_ROUTE_PREFIX,
-  type StoreCallName,
-  type StoreHealth,
-  type StoreOperation,
-  type StoreTransport,
   storeOver,
-  type TelemetryStore,
-} from '../telemetry/providers/index.js';
+} from '../telemetry/store.js';
 
 export const remoteStoreSchema = z.strictObject({
   /** Base URL of the server, for example `http://127.0.0.1:6006`. */

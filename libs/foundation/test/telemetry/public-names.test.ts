@@ -1,6 +1,7 @@
 /** What `@cogniverse/foundation/telemetry` shows at run time. A change of this list is a change of the public surface. */
 import * as client from '@cogniverse/foundation/client';
 import * as config from '@cogniverse/foundation/config';
+import * as store from '@cogniverse/foundation/store';
 import * as telemetry from '@cogniverse/foundation/telemetry';
 import * as arrow from '@cogniverse/foundation/telemetry/arrow';
 import * as testing from '@cogniverse/foundation/telemetry/testing';
@@ -128,4 +129,11 @@ it('has these public names for Arrow', () => {
 
 it('has these public names for programs that ask a server', () => {
   expect(Object.keys(client).sort()).toEqual(['openRemoteStore', 'parseEndpoint', 'toSpanRecord']);
+});
+
+it('what stores and servers use is the same under both addresses', () => {
+  const { errorOfCode, ...shared } = store;
+  expect(errorOfCode('invalid_query', 'x')).toBeInstanceOf(telemetry.InvalidQueryError);
+  const known = new Map(Object.entries(telemetry));
+  expect(Object.entries(shared).filter(([name, value]) => known.get(name) !== value)).toEqual([]);
 });

@@ -8,7 +8,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigFileError, type ConfigKey, FileConfigStore } from '@cogniverse/foundation/config';
-import { ConfigurationError, InvalidNameError } from '@cogniverse/foundation/telemetry';
+import { ConfigurationError, InvalidNameError } from '@cogniverse/foundation/store';
 import { z } from 'zod';
 
 /** Prefix, id, secret: 256 random bits. Secret scanners know such a text by its prefix. */

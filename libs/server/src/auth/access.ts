@@ -1,7 +1,7 @@
 /**
  * What a request may do, and for whom.   First step of every path: authenticator -> [access] -> routes.
  */
-import { TenantMismatchError } from '@cogniverse/foundation/telemetry';
+import { TenantMismatchError } from '@cogniverse/foundation/store';
 
 /** Of a request that was let in. */
 export interface Access {

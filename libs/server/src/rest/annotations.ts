@@ -5,14 +5,13 @@
  * comes when the annotations are on disk, and what is not there is a 404 at once; only with `sync` it has their ids, as in Phoenix.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  type Annotation,
-  type AnnotationTarget,
-  checkTimeRange,
-  InvalidQueryError,
-  type NewAnnotation,
-  type ProjectRef,
-  type TelemetryStore,
+import { checkTimeRange, InvalidQueryError } from '@cogniverse/foundation/store';
+import type {
+  Annotation,
+  AnnotationTarget,
+  NewAnnotation,
+  ProjectRef,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
 import { z } from 'zod';

@@ -4,7 +4,9 @@
  * The key ends at the first colon. The value is read as JSON for its type: `k:12` finds the integer and the double, `k:12.0` the double
  * alone, `k:true` a boolean, `k:"12"` and anything that is no JSON a string. Lists and maps cannot be compared.
  */
-import { type AttributeFilter, InvalidQueryError, type StoredSpan } from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type { AttributeFilter, StoredSpan } from '@cogniverse/foundation/telemetry';
 
 export interface AttributeCondition {
   readonly filter: AttributeFilter;

@@ -11,14 +11,8 @@ import {
   type OtlpSpan,
   type StatusCodeNumber,
 } from '@cogniverse/foundation/otlp';
-import {
-  checkInput,
-  InvalidQueryError,
-  ProjectNotFoundError,
-  type ProjectRef,
-  parseTime,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+import { checkInput, InvalidQueryError, ProjectNotFoundError, parseTime } from '@cogniverse/foundation/store';
+import type { ProjectRef, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { IngestService } from '../receivers/ingest-service.js';

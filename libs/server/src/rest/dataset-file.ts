@@ -2,7 +2,8 @@
  * An upload of a data set as a file: CSV or JSON lines in a multipart body.   Write path: client -> [dataset-file] -> datasets.   Source: Phoenix 20.26.
  */
 import { gunzipSync, inflateSync } from 'node:zlib';
-import { InvalidQueryError, type NewDatasetRow } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type { NewDatasetRow } from '@cogniverse/foundation/telemetry';
 import { HttpAnswer } from '../error-answers.js';
 import { readOpaqueId } from './opaque-id.js';
 

@@ -3,14 +3,14 @@
  *
  * Names are unique within a tenant, and so are splits within a data set; versions and ids are never used twice.
  */
-import {
-  DatasetNotFoundError,
-  type DatasetRecord,
-  type DatasetRow,
-  type DatasetSplitRecord,
-  InvalidQueryError,
-  type NewDatasetRow,
-  type TelemetryStore,
+
+import { DatasetNotFoundError, InvalidQueryError } from '@cogniverse/foundation/store';
+import type {
+  DatasetRecord,
+  DatasetRow,
+  DatasetSplitRecord,
+  NewDatasetRow,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';

@@ -4,12 +4,9 @@
  * Phoenix names a span or a trace without its project. Here ids are those of a project, so an id that several hold is refused until the
  * request names the tenant, or the GlobalID that the reads give out.
  */
-import {
-  InvalidQueryError,
-  type ProjectRef,
-  SessionNotFoundError,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError, SessionNotFoundError } from '@cogniverse/foundation/store';
+import type { ProjectRef, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { HttpAnswer } from '../error-answers.js';

@@ -2,15 +2,13 @@
  * `/v1/datasets/{id}/experiments`, `/v1/experiments`, `/v1/experiment_evaluations`.   client -> [experiments] -> store.   Source: Phoenix 20.26.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  type DatasetRow,
-  ExperimentNotFoundError,
-  type ExperimentRecord,
-  type ExperimentRunRecord,
-  InvalidQueryError,
-  type Page,
-  parseTime,
-  type TelemetryStore,
+import { ExperimentNotFoundError, InvalidQueryError, parseTime } from '@cogniverse/foundation/store';
+import type {
+  DatasetRow,
+  ExperimentRecord,
+  ExperimentRunRecord,
+  Page,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';

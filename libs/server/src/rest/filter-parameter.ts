@@ -1,5 +1,5 @@
 /** The query parameter `filter`, a condition in Phoenix's language.   Read path: client -> [filter-parameter] -> routes. */
-import { InvalidQueryError, parseCondition } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError, parseCondition } from '@cogniverse/foundation/store';
 import { HttpAnswer } from '../error-answers.js';
 import type { QueryParameters } from './query-parameters.js';
 

@@ -1,5 +1,5 @@
 /** The JSON body of a request, held against a schema.   Write path: client -> [json-body] -> routes. */
-import { InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError } from '@cogniverse/foundation/store';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 

@@ -1,12 +1,13 @@
 /**
  * Data sets, examples and experiments in the shapes of Phoenix's REST.   Read path: store -> [phoenix-examples] -> client.   Source: Phoenix 20.26.
  */
-import {
-  type DatasetRecord,
-  type DatasetRow,
-  type ExperimentRecord,
-  type ExperimentRunRecord,
-  parseTime,
+
+import { parseTime } from '@cogniverse/foundation/store';
+import type {
+  DatasetRecord,
+  DatasetRow,
+  ExperimentRecord,
+  ExperimentRunRecord,
 } from '@cogniverse/foundation/telemetry';
 import { opaqueId } from './opaque-id.js';
 import { isoMicros } from './phoenix-span.js';

@@ -3,12 +3,9 @@
  *
  * A project is a tenant and a name. An id is unambiguous; a name that several tenants hold is not, until the request names the tenant.
  */
-import {
-  InvalidQueryError,
-  type ProjectIdentity,
-  ProjectNotFoundError,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError, ProjectNotFoundError } from '@cogniverse/foundation/store';
+import type { ProjectIdentity, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyRequest } from 'fastify';
 import { allowedTenant } from '../auth/access.js';
 import { HttpAnswer } from '../error-answers.js';

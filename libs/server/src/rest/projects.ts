@@ -1,12 +1,9 @@
 /**
  * `GET` and `POST /v1/projects`, `GET` and `PUT /v1/projects/{p}`.   Read and write path: client -> [projects] -> store.   Source: Phoenix 20.26.
  */
-import {
-  InvalidQueryError,
-  type ProjectIdentity,
-  type ProjectRecord,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type { ProjectIdentity, ProjectRecord, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { readJsonBody } from './json-body.js';

@@ -3,7 +3,7 @@
  *
  * Errors of every method: `InvalidQueryError` naming parameter, value and what is allowed.
  */
-import { InvalidQueryError, parseTime } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError, parseTime } from '@cogniverse/foundation/store';
 import type { FastifyRequest } from 'fastify';
 
 /** Values that one repeatable parameter may have. */

@@ -1,7 +1,7 @@
 /**
  * JSON bodies of Phoenix's REST, checked: 422 names the field and what it must be.   Write path: client -> [request-body] -> routes.
  */
-import { InvalidQueryError, parseTime } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError, parseTime } from '@cogniverse/foundation/store';
 import { z } from 'zod';
 
 /** Keys that are not known are passed over, as Phoenix does. Errors: `InvalidQueryError`. */

@@ -4,13 +4,14 @@
  * A session id is unique within a project alone. By the id that this server gives out a session is unambiguous; by its own id it is looked for
  * within the tenant of the request.
  */
-import {
-  type ProjectRecord,
-  type ProjectRef,
-  SessionNotFoundError,
-  type SessionRecord,
-  type TelemetryStore,
-  type TraceRecord,
+
+import { SessionNotFoundError } from '@cogniverse/foundation/store';
+import type {
+  ProjectRecord,
+  ProjectRef,
+  SessionRecord,
+  TelemetryStore,
+  TraceRecord,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
 import { readFilter } from './filter-parameter.js';

@@ -1,12 +1,9 @@
 /**
  * `GET /v1/projects/{p}/traces`.   Read path: client -> [traces] -> store.   Source: Phoenix 20.26.
  */
-import {
-  InvalidQueryError,
-  type ProjectRef,
-  type StoredSpan,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type { ProjectRef, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
 import { readFilter } from './filter-parameter.js';
 import { opaqueId } from './opaque-id.js';

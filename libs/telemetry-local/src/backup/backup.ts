@@ -8,7 +8,8 @@
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
-import { BackendUnavailableError, type BackupRecord, InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import { BackendUnavailableError, InvalidQueryError } from '@cogniverse/foundation/store';
+import type { BackupRecord } from '@cogniverse/foundation/telemetry';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { DataDirectory } from '../data-directory.js';
 import { sqlText } from '../database.js';

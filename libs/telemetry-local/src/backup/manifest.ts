@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError } from '@cogniverse/foundation/store';
 import { z } from 'zod';
 import { FORMAT_VERSION } from '../data-directory.js';
 import { syncDirectory } from '../write-ahead-log.js';

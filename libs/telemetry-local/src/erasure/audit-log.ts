@@ -19,7 +19,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError } from '@cogniverse/foundation/store';
 import type { DataDirectory } from '../data-directory.js';
 import { syncDirectory } from '../write-ahead-log.js';
 

@@ -4,7 +4,9 @@
  *
  * A tenant's writes and reads are refused from the beginning of its deletion to the end, however long that takes.
  */
-import { BackendUnavailableError, type ProjectRef } from '@cogniverse/foundation/telemetry';
+
+import { BackendUnavailableError } from '@cogniverse/foundation/store';
+import type { ProjectRef } from '@cogniverse/foundation/telemetry';
 import type { MetaDatabase } from '../meta/meta-database.js';
 import { phase } from '../phases.js';
 import type { Eraser, TenantDeletionOutcome } from './eraser.js';

@@ -8,7 +8,7 @@
  * because nobody can say whose it is; temporary files are waited out. All of it can be repeated: `deletions.ts` sees to it that what was cut short is.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { BackendUnavailableError } from '@cogniverse/foundation/telemetry';
+import { BackendUnavailableError } from '@cogniverse/foundation/store';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from '../data-directory.js';
 import { isFatal } from '../database.js';

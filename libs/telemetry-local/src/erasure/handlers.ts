@@ -1,5 +1,7 @@
 /** What the store answers to deletions.   Store worker -> [handlers] -> deletions. */
-import { checkTimeRange, InvalidQueryError, type ProjectRef, parseTime } from '@cogniverse/foundation/telemetry';
+
+import { checkTimeRange, InvalidQueryError, parseTime } from '@cogniverse/foundation/store';
+import type { ProjectRef } from '@cogniverse/foundation/telemetry';
 import type { StoreEngine } from '../engine.js';
 import type { MetaDatabase } from '../meta/meta-database.js';
 import { keepProject } from '../meta/projects.js';

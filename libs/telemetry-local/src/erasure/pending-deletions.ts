@@ -6,7 +6,8 @@
  */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ProjectRef, StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError } from '@cogniverse/foundation/store';
+import type { ProjectRef } from '@cogniverse/foundation/telemetry';
 import { z } from 'zod';
 import type { DataDirectory } from '../data-directory.js';
 import { syncDirectory } from '../write-ahead-log.js';

@@ -5,22 +5,24 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  type Annotation,
-  type AnnotationTarget,
-  type AnnotatorKind,
   checkTimeRange,
-  type ImportCounts,
   InvalidQueryError,
   isoTime,
-  type NewAnnotation,
-  type Page,
-  type ProjectRef,
   parseTime,
   SessionNotFoundError,
   SpanNotFoundError,
-  type StoreAnnotationQuery,
-  type StoreAnnotationSelection,
   TraceNotFoundError,
+} from '@cogniverse/foundation/store';
+import type {
+  Annotation,
+  AnnotationTarget,
+  AnnotatorKind,
+  ImportCounts,
+  NewAnnotation,
+  Page,
+  ProjectRef,
+  StoreAnnotationQuery,
+  StoreAnnotationSelection,
 } from '@cogniverse/foundation/telemetry';
 import { DuckDBBlobValue, type DuckDBConnection } from '@duckdb/node-api';
 import { attributeValue } from '../attribute-text.js';

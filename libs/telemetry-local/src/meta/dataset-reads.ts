@@ -1,7 +1,9 @@
 /**
  * Reads of data sets, which changes need as much as their readers.   Meta store: datasets, splits, experiments -> [dataset-reads].
  */
-import { DatasetNotFoundError, type DatasetRecord, type DatasetRow } from '@cogniverse/foundation/telemetry';
+
+import { DatasetNotFoundError } from '@cogniverse/foundation/store';
+import type { DatasetRecord, DatasetRow } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection, DuckDBListValue } from '@duckdb/node-api';
 import type { SqlParameters, SqlRows } from '../database.js';
 import { SqlBuilder } from '../query/sql-builder.js';

@@ -4,7 +4,8 @@
  * A split belongs to one data set. Which examples are in it does not depend on the version.
  */
 import { randomUUID } from 'node:crypto';
-import { DatasetExistsError, DatasetNotFoundError, type DatasetSplitRecord } from '@cogniverse/foundation/telemetry';
+import { DatasetExistsError, DatasetNotFoundError } from '@cogniverse/foundation/store';
+import type { DatasetSplitRecord } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { SqlBuilder } from '../query/sql-builder.js';
 import type { StoreRequest } from '../store-port.js';

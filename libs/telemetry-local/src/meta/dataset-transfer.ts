@@ -4,7 +4,9 @@
  * An import adds what is missing by its id and changes nothing that is there. All is checked before anything is written, so that a
  * page goes in as a whole or not at all.
  */
-import { DatasetExistsError, type DatasetExport, type ImportCounts, type Page } from '@cogniverse/foundation/telemetry';
+
+import { DatasetExistsError } from '@cogniverse/foundation/store';
+import type { DatasetExport, ImportCounts, Page } from '@cogniverse/foundation/telemetry';
 import { SqlBuilder } from '../query/sql-builder.js';
 import type { StoreRequest } from '../store-port.js';
 import { appendRows } from './append-rows.js';

@@ -5,16 +5,14 @@
  * version stays readable as it was.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  DatasetExistsError,
-  DatasetNotFoundError,
-  type DatasetRecord,
-  type DatasetRowPage,
-  type DatasetUpload,
-  type DatasetVersionRecord,
-  InvalidQueryError,
-  type NewDatasetRow,
-  type Page,
+import { DatasetExistsError, DatasetNotFoundError, InvalidQueryError } from '@cogniverse/foundation/store';
+import type {
+  DatasetRecord,
+  DatasetRowPage,
+  DatasetUpload,
+  DatasetVersionRecord,
+  NewDatasetRow,
+  Page,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { StoreRequest } from '../store-port.js';

@@ -3,13 +3,9 @@
  *
  * As with data sets: an import adds what is missing, changes nothing that is there, and checks all before it writes anything.
  */
-import {
-  type ExperimentExport,
-  ExperimentNotFoundError,
-  ExperimentRunExistsError,
-  type ImportCounts,
-  type Page,
-} from '@cogniverse/foundation/telemetry';
+
+import { ExperimentNotFoundError, ExperimentRunExistsError } from '@cogniverse/foundation/store';
+import type { ExperimentExport, ImportCounts, Page } from '@cogniverse/foundation/telemetry';
 import { SqlBuilder } from '../query/sql-builder.js';
 import type { StoreRequest } from '../store-port.js';
 import { appendRows } from './append-rows.js';

@@ -7,20 +7,22 @@ import { randomUUID } from 'node:crypto';
 import {
   compareExperimentRuns,
   DatasetNotFoundError,
-  type DatasetRecord,
-  type DatasetRow,
-  type ExperimentComparison,
-  type ExperimentEvaluation,
   ExperimentNotFoundError,
-  type ExperimentRecord,
   ExperimentRunExistsError,
-  type ExperimentRunRecord,
-  type IncompleteEvaluation,
-  type IncompleteRun,
   InvalidQueryError,
   isoTime,
-  type Page,
   parseTime,
+} from '@cogniverse/foundation/store';
+import type {
+  DatasetRecord,
+  DatasetRow,
+  ExperimentComparison,
+  ExperimentEvaluation,
+  ExperimentRecord,
+  ExperimentRunRecord,
+  IncompleteEvaluation,
+  IncompleteRun,
+  Page,
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';

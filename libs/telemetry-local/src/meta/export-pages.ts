@@ -4,7 +4,9 @@
  * The cursor holds where the page ended, and how much of that parent there was when its export began: what is written later does not appear in
  * part.
  */
-import { InvalidQueryError, type Page } from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type { Page } from '@cogniverse/foundation/telemetry';
 import type { SqlRows } from '../database.js';
 import { SqlBuilder } from '../query/sql-builder.js';
 import type { Read } from './dataset-reads.js';

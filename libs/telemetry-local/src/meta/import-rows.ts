@@ -1,7 +1,7 @@
 /**
  * What imports of data sets and of experiments have in common.   Meta store: transfers -> [import-rows].
  */
-import { InvalidQueryError, isoTime, parseTime } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError, isoTime, parseTime } from '@cogniverse/foundation/store';
 
 /** One for each key: the first. */
 export function firstOf<T>(records: readonly T[], keyOf: (record: T) => string): T[] {

@@ -5,7 +5,7 @@
  * so many small changes share one sync. A promise resolves when its change is on disk. Every row carries its tenant's id, and every
  * statement compares it.
  */
-import { StoreOpenError, TelemetryError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError, TelemetryError } from '@cogniverse/foundation/store';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { SqlParameters, SqlRows } from '../database.js';
 import { type Change, CommitQueue } from './commit-queue.js';

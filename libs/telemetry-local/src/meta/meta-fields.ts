@@ -1,7 +1,9 @@
 /**
  * Checks of the fields that annotations, data sets and experiments have in common.   Meta store: [meta-fields].
  */
-import { type AnnotatorKind, InvalidQueryError, jsonObject } from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError, jsonObject } from '@cogniverse/foundation/store';
+import type { AnnotatorKind } from '@cogniverse/foundation/telemetry';
 import type { DuckDBAppender } from '@duckdb/node-api';
 
 const ANNOTATOR_KINDS: readonly string[] = ['HUMAN', 'LLM', 'CODE'] satisfies AnnotatorKind[];

@@ -1,7 +1,9 @@
 /**
  * Pages by position.   Meta store: domains -> [meta-page].
  */
-import { InvalidQueryError, type Page } from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type { Page } from '@cogniverse/foundation/telemetry';
 import type { SqlRows } from '../database.js';
 
 const ALL = 2n ** 62n;

@@ -6,16 +6,9 @@
  * every group that one of its spans is in, with its whole latency and state; spans without a value are in no group. What two projects hold of
  * one trace are two traces.
  */
-import {
-  checkInput,
-  InvalidQueryError,
-  isoTime,
-  METRIC_NAMES,
-  type MetricPoint,
-  type ModelPrice,
-  STORE_OPERATIONS,
-  type StoreMetricQuery,
-} from '@cogniverse/foundation/telemetry';
+
+import { checkInput, InvalidQueryError, isoTime, METRIC_NAMES, STORE_OPERATIONS } from '@cogniverse/foundation/store';
+import type { MetricPoint, ModelPrice, StoreMetricQuery } from '@cogniverse/foundation/telemetry';
 import { type DuckDBListValue, listValue } from '@duckdb/node-api';
 import type { SqlRows } from '../database.js';
 import type { SomeProjects } from '../engine.js';

@@ -2,14 +2,9 @@
  * What is said of projects beside their spans: a description, and that a project is there before its first span.
  * Meta store: handlers -> [projects] -> meta database.
  */
-import {
-  ProjectExistsError,
-  type ProjectIdentity,
-  ProjectNotFoundError,
-  type ProjectRecord,
-  type ProjectRef,
-  type StoreCalls,
-} from '@cogniverse/foundation/telemetry';
+
+import { ProjectExistsError, ProjectNotFoundError } from '@cogniverse/foundation/store';
+import type { ProjectIdentity, ProjectRecord, ProjectRef, StoreCalls } from '@cogniverse/foundation/telemetry';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
 import { getProjectById, listProjects } from '../query/project-query.js';

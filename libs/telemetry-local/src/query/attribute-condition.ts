@@ -4,7 +4,9 @@
  * Numbers are compared by value, whatever the type they were recorded with: a 64-bit integer with a double exactly, without rounding one
  * to the other. Strings are compared by their UTF-8 bytes. `ne` finds spans that have the attribute, with another value.
  */
-import { type AttributeFilter, attributePlaces, InvalidQueryError } from '@cogniverse/foundation/telemetry';
+
+import { attributePlaces, InvalidQueryError } from '@cogniverse/foundation/store';
+import type { AttributeFilter } from '@cogniverse/foundation/telemetry';
 import { attributeText as typedText } from '../attribute-text.js';
 import { attributeText, placeText } from './conditions/attribute-reading.js';
 import { oneOf, requireText, shown } from './query-input.js';

@@ -2,7 +2,7 @@
  * Where the next page begins: after a row, not at a count, so that what arrives between two pages shifts nothing.   Read path: query -> [cursor].
  */
 import { createHash } from 'node:crypto';
-import { InvalidQueryError } from '@cogniverse/foundation/telemetry';
+import { InvalidQueryError } from '@cogniverse/foundation/store';
 
 /** `query` binds a cursor to the query it came from (`queryDigest`). `value` is the sort key of the last row as text, `id` settles ties. */
 export interface Cursor {

@@ -1,14 +1,15 @@
 /**
  * Tenants, projects, and statistics over the traces of each project.   Read path: store -> [project-query] -> snapshot -> DuckDB.
  */
-import {
-  InvalidQueryError,
-  type LocatedId,
-  type ProjectRecord,
-  type ProjectStatistics,
-  type StoreCalls,
-  type TelemetryStore,
-  type TenantSummary,
+
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type {
+  LocatedId,
+  ProjectRecord,
+  ProjectStatistics,
+  StoreCalls,
+  TelemetryStore,
+  TenantSummary,
 } from '@cogniverse/foundation/telemetry';
 import { DuckDBBlobValue } from '@duckdb/node-api';
 import type { StoreEngine } from '../engine.js';

@@ -1,7 +1,9 @@
 /**
  * Checks of what a query holds, before any of it comes near SQL.   Read path: [query-input] -> query.
  */
-import { InvalidQueryError, type ProjectRef, parseTime, type TimeInput } from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError, parseTime } from '@cogniverse/foundation/store';
+import type { ProjectRef, TimeInput } from '@cogniverse/foundation/telemetry';
 import type { NanosRange } from '../snapshot.js';
 
 const MAX_TEXT_LENGTH = 100_000;

@@ -4,14 +4,15 @@
  * A trace belongs to the session that its first span with a session id names, and to no other. A session is found if any span of its traces
  * starts in the range; what is said of it is of all its traces. What takes wide columns (input, output, user) is read for the page alone.
  */
-import {
-  type Page,
-  type ProjectRef,
-  SessionNotFoundError,
-  type SessionRecord,
-  type SessionTurn,
-  type StoreSessionQuery,
-  type TurnContent,
+
+import { SessionNotFoundError } from '@cogniverse/foundation/store';
+import type {
+  Page,
+  ProjectRef,
+  SessionRecord,
+  SessionTurn,
+  StoreSessionQuery,
+  TurnContent,
 } from '@cogniverse/foundation/telemetry';
 import { DuckDBBlobValue } from '@duckdb/node-api';
 import type { StoreEngine } from '../engine.js';

@@ -1,7 +1,9 @@
 /**
  * The filters of a span query, as SQL.   Read path: span-query -> [span-conditions].
  */
-import { InvalidQueryError, type ProjectRef, type SpanFilters } from '@cogniverse/foundation/telemetry';
+
+import { InvalidQueryError } from '@cogniverse/foundation/store';
+import type { ProjectRef, SpanFilters } from '@cogniverse/foundation/telemetry';
 import { DuckDBBlobValue } from '@duckdb/node-api';
 import { attributeConditionSql } from './attribute-condition.js';
 import { hexId, oneOf, requireKnownFields, requireText, shown, textList } from './query-input.js';

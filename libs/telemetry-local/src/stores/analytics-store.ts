@@ -1,13 +1,7 @@
 /** Metrics over one tenant's spans.   Read path: getProvider() -> provider -> [analytics] -> store. */
-import {
-  type AnalyticsStore,
-  checkInput,
-  checkTimeRange,
-  InvalidQueryError,
-  type MetricPoint,
-  type MetricQuery,
-  PROVIDER_INPUTS,
-} from '@cogniverse/foundation/telemetry';
+
+import { checkInput, checkTimeRange, InvalidQueryError, PROVIDER_INPUTS } from '@cogniverse/foundation/store';
+import type { AnalyticsStore, MetricPoint, MetricQuery } from '@cogniverse/foundation/telemetry';
 import type { TenantProjects } from './tenant-projects.js';
 
 export class LocalAnalyticsStore implements AnalyticsStore {

@@ -1,22 +1,20 @@
 /** Annotations of one tenant's spans, traces, sessions and documents.   Read path: getProvider() -> provider -> [annotations] -> store. */
-import {
-  type Annotation,
-  type AnnotationQuery,
-  type AnnotationSelection,
-  type AnnotationStore,
-  type AnnotationTarget,
-  checkInput,
-  type DocumentAnnotation,
-  jsonObject,
-  type NewAnnotation,
-  PROVIDER_INPUTS,
-  type SessionAnnotation,
-  type SessionAnnotationQuery,
-  type SpanAnnotation,
-  type StoreAnnotationQuery,
-  TenantMismatchError,
-  type TraceAnnotation,
-  type TraceAnnotationQuery,
+
+import { checkInput, jsonObject, PROVIDER_INPUTS, TenantMismatchError } from '@cogniverse/foundation/store';
+import type {
+  Annotation,
+  AnnotationQuery,
+  AnnotationSelection,
+  AnnotationStore,
+  AnnotationTarget,
+  DocumentAnnotation,
+  NewAnnotation,
+  SessionAnnotation,
+  SessionAnnotationQuery,
+  SpanAnnotation,
+  StoreAnnotationQuery,
+  TraceAnnotation,
+  TraceAnnotationQuery,
 } from '@cogniverse/foundation/telemetry';
 import type { TenantProjects } from './tenant-projects.js';
 

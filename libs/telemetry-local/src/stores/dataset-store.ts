@@ -1,17 +1,15 @@
 /** Data sets of one tenant.   Read path: getProvider() -> provider -> [datasets] -> store. */
-import {
-  checkInput,
-  DatasetNotFoundError,
-  type DatasetRecord,
-  type DatasetRow,
-  type DatasetSplitRecord,
-  type DatasetStore,
-  type DatasetUpload,
-  type DatasetVersionRecord,
-  jsonObject,
-  type NewDatasetRow,
-  PROVIDER_INPUTS,
-  type TelemetryStore,
+
+import { checkInput, DatasetNotFoundError, jsonObject, PROVIDER_INPUTS } from '@cogniverse/foundation/store';
+import type {
+  DatasetRecord,
+  DatasetRow,
+  DatasetSplitRecord,
+  DatasetStore,
+  DatasetUpload,
+  DatasetVersionRecord,
+  NewDatasetRow,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { allPages } from './all-pages.js';
 

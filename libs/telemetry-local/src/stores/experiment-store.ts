@@ -1,20 +1,23 @@
 /** Experiments of one tenant and their runs.   Read path: getProvider() -> provider -> [experiments] -> store. */
+
 import {
   checkInput,
   DatasetNotFoundError,
-  type ExperimentComparison,
   ExperimentNotFoundError,
-  type ExperimentRecord,
-  type ExperimentRunRecord,
-  type ExperimentStore,
-  type IncompleteEvaluation,
-  type IncompleteRun,
   jsonObject,
-  type NewExperiment,
-  type NewExperimentRun,
-  type NewRunEvaluation,
   PROVIDER_INPUTS,
-  type TelemetryStore,
+} from '@cogniverse/foundation/store';
+import type {
+  ExperimentComparison,
+  ExperimentRecord,
+  ExperimentRunRecord,
+  ExperimentStore,
+  IncompleteEvaluation,
+  IncompleteRun,
+  NewExperiment,
+  NewExperimentRun,
+  NewRunEvaluation,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { allPages } from './all-pages.js';
 

@@ -1,15 +1,7 @@
 /** Sessions of one tenant.   Read path: getProvider() -> provider -> [sessions] -> store. */
-import {
-  checkInput,
-  checkTimeRange,
-  type Page,
-  PROVIDER_INPUTS,
-  SessionNotFoundError,
-  type SessionQuery,
-  type SessionRecord,
-  type SessionStore,
-  type SessionTurn,
-} from '@cogniverse/foundation/telemetry';
+
+import { checkInput, checkTimeRange, PROVIDER_INPUTS, SessionNotFoundError } from '@cogniverse/foundation/store';
+import type { Page, SessionQuery, SessionRecord, SessionStore, SessionTurn } from '@cogniverse/foundation/telemetry';
 import type { TenantProjects } from './tenant-projects.js';
 
 const TURNS_PER_REQUEST = 1000;

@@ -4,7 +4,9 @@
  * Every read goes by a `ProjectRef` with this tenant's id, so a wrong name finds nothing of another tenant. What is added here is
  * that the mistake is told instead of answered with an empty result.
  */
-import { type ProjectRef, type TelemetryStore, TenantMismatchError } from '@cogniverse/foundation/telemetry';
+
+import { TenantMismatchError } from '@cogniverse/foundation/store';
+import type { ProjectRef, TelemetryStore } from '@cogniverse/foundation/telemetry';
 
 export class TenantProjects {
   readonly store: TelemetryStore;

@@ -1,16 +1,19 @@
 /** Spans and traces of one tenant.   Read path: getProvider() -> provider -> [traces] -> store. */
+
 import {
   checkInput,
   checkTimeRange,
   InvalidQueryError,
-  type Page,
   PROVIDER_INPUTS,
-  type SpanQuery,
-  type SpanRecord,
-  type TraceQuery,
-  type TraceRecord,
-  type TraceStore,
   toSpanRecord,
+} from '@cogniverse/foundation/store';
+import type {
+  Page,
+  SpanQuery,
+  SpanRecord,
+  TraceQuery,
+  TraceRecord,
+  TraceStore,
 } from '@cogniverse/foundation/telemetry';
 import { hexId } from '../query/query-input.js';
 import type { TenantProjects } from './tenant-projects.js';

@@ -7,7 +7,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { StoreOpenError } from '@cogniverse/foundation/telemetry';
+import { StoreOpenError } from '@cogniverse/foundation/store';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { type DataDirectory, FORMAT_VERSION } from '../data-directory.js';
 import { sqlText } from '../database.js';

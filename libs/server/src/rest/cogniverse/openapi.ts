@@ -3,12 +3,9 @@
  *
  * Made of the table that the routes are made of, so that it cannot say anything else than they do.
  */
-import {
-  STORE_ERROR_STATUSES,
-  STORE_OPERATIONS,
-  STORE_ROUTE_PREFIX,
-  type StoreOperation,
-} from '@cogniverse/foundation/telemetry';
+
+import { STORE_ERROR_STATUSES, STORE_OPERATIONS, STORE_ROUTE_PREFIX } from '@cogniverse/foundation/store';
+import type { StoreOperation } from '@cogniverse/foundation/telemetry';
 import { z } from 'zod';
 import { FIELD_TEXTS, OPERATION_TEXTS } from './operation-texts.js';
 

@@ -3,6 +3,7 @@
  *
  * Paths, requests and answers are declared once, in foundation's `STORE_OPERATIONS`, where the remote store reads them too.
  */
+
 import {
   decodeStoreRequest,
   encodeStoreResult,
@@ -10,11 +11,9 @@ import {
   InvalidQueryError,
   STORE_OPERATIONS,
   STORE_ROUTE_PREFIX,
-  type StoreCallName,
-  type StoreOperation,
   TelemetryError,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+} from '@cogniverse/foundation/store';
+import type { StoreCallName, StoreOperation, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance } from 'fastify';
 import { AccessRefusedError, type RouteAccess } from '../../auth/access.js';
 import { limitRequest, limitResult, OPERATION_SCOPES } from '../../auth/operation-scopes.js';

@@ -4,13 +4,8 @@
  * Source: Phoenix 20.26; PyPI `arize-phoenix-client` 3.5.0, `get_spans_dataframe`. The answer is `multipart/mixed`, a part of JSON a query.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  checkInput,
-  InvalidQueryError,
-  ProjectNotFoundError,
-  type ProjectRef,
-  type TelemetryStore,
-} from '@cogniverse/foundation/telemetry';
+import { checkInput, InvalidQueryError, ProjectNotFoundError } from '@cogniverse/foundation/store';
+import type { ProjectRef, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { HttpAnswer } from '../../error-answers.js';

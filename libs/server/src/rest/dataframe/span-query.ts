@@ -7,14 +7,11 @@ import type { AnyValue } from '@cogniverse/foundation/otlp';
 import {
   conditionRows,
   InvalidQueryError,
-  type ProjectRef,
   parseCondition,
   parseProjection,
-  type SpanProjection,
-  type StoredSpan,
-  type TelemetryStore,
   toSpanRecord,
-} from '@cogniverse/foundation/telemetry';
+} from '@cogniverse/foundation/store';
+import type { ProjectRef, SpanProjection, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { z } from 'zod';
 import { flatten, isoMicros, phoenixSpanKind, phoenixStatusCode } from '../phoenix-span.js';
 import { attributeColumns, nestedAttributes, valueAt } from './attribute-tree.js';

@@ -4,13 +4,9 @@
  * Values are bound, every other word of the SQL is written here. A condition that looks only at its own span becomes a plain test of columns;
  * any other a subquery over the spans of the project. Alias of a row: `r0` of the condition, `r1`, `r2`, ... of the loops around.
  */
-import {
-  type Condition,
-  type ConditionExpression,
-  type ConditionLoop,
-  conditionParts,
-  parseCondition,
-} from '@cogniverse/foundation/telemetry';
+
+import { conditionParts, parseCondition } from '@cogniverse/foundation/store';
+import type { Condition, ConditionExpression, ConditionLoop } from '@cogniverse/foundation/telemetry';
 import { DuckDBBlobValue } from '@duckdb/node-api';
 import { wellFormed } from '../../span-table.js';
 import type { SqlBuilder } from '../sql-builder.js';
