@@ -8,9 +8,11 @@
  */
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -35,6 +37,14 @@ function ownDirectory(path: string): void {
     throw new StoreOpenError(`${path} is not a directory. Move it away, the store makes it anew.`);
   }
   chmodSync(path, 0o700);
+}
+
+/**
+ * Called before a database file is written to: DuckDB makes the log beside it anew after each checkpoint, with what rights the process's umask
+ * leaves; one that is there keeps its own.
+ */
+export function prepareLogOf(databaseFile: string): void {
+  closeSync(openSync(`${databaseFile}.wal`, 'a', 0o600));
 }
 
 export class DataDirectory {

@@ -4,12 +4,12 @@
  * `applied` in each file names the segments whose rows are in it, written in the transaction that wrote the rows: that makes a flush
  * that is repeated after a crash harmless. Times too far from the segment's own day go to one file for all such spans, with their exact values.
  */
-import { chmodSync, existsSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreOpenError } from '@cogniverse/foundation/store';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { BLOCK_COLUMNS } from './blocks.js';
-import type { DataDirectory } from './data-directory.js';
+import { type DataDirectory, prepareLogOf } from './data-directory.js';
 import { isNoDamage, sqlText } from './database.js';
 import { swapped } from './erasure/file-swap.js';
 import type { SpanCondition } from './erasure/span-condition.js';
@@ -95,9 +95,11 @@ export class DayFiles {
     report(`day file ${file} cannot be read and was set aside as ${target}: ${(error as Error).message}`);
   }
 
-  /** The file of a day, made when it is missing. */
+  /** The file of a day, made when it is missing, to be written to. */
   async ensure(day: number): Promise<DayFile> {
-    return this.#files.get(day) ?? (await this.#attach(day, join(this.#directory.days, fileNameOf(day))));
+    const file = this.#files.get(day) ?? (await this.#attach(day, join(this.#directory.days, fileNameOf(day))));
+    prepareLogOf(file.file);
+    return file;
   }
 
   async #attach(day: number, file: string): Promise<DayFile> {
@@ -116,6 +118,7 @@ export class DayFiles {
       `ATTACH ${sqlText(file)} AS ${catalog} (STORAGE_VERSION 'latest', ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
     );
     chmodSync(file, 0o600);
+    prepareLogOf(file);
     await this.#makeTables(catalog);
   }
 
@@ -152,7 +155,8 @@ export class DayFiles {
    * Deletes rows where they are: quick, but their bytes stay in free blocks of the file until it is written anew, so the file is marked.
    * `exclusive` runs its argument while no query runs.
    */
-  async deleteRows({ catalog }: DayFile, gone: SpanCondition, exclusive: Exclusive): Promise<void> {
+  async deleteRows({ catalog, file }: DayFile, gone: SpanCondition, exclusive: Exclusive): Promise<void> {
+    prepareLogOf(file);
     await this.#connection.run('BEGIN TRANSACTION');
     try {
       await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.erased (marked BOOLEAN)`);
@@ -218,7 +222,10 @@ export class DayFiles {
   async #detach({ catalog, file }: DayFile): Promise<void> {
     await this.#connection.run(`CHECKPOINT ${catalog}`);
     await this.#connection.run(`DETACH ${catalog}`);
-    if (existsSync(`${file}.wal`)) throw new Error(`${file}.wal is still there`);
+    const log = `${file}.wal`;
+    if (!existsSync(log)) return;
+    if (statSync(log).size > 0) throw new Error(`${log} is still there`);
+    rmSync(log); // made, and not used
   }
 
   get(day: number): DayFile | undefined {

@@ -23,7 +23,7 @@ import type {
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { BackupHost, LogPart } from './backup/backup.js';
-import type { DataDirectory } from './data-directory.js';
+import { type DataDirectory, prepareLogOf } from './data-directory.js';
 import { Database, isFatal, isNoDamage, type SqlParameters, type SqlRows } from './database.js';
 import { cannotOpen, type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
 import { type EraseHost, Eraser } from './erasure/eraser.js';
@@ -912,6 +912,10 @@ export class StoreEngine {
   /** A connection of the caller's own; annotations, data sets and experiments are in its attached database `meta`. Closed by the caller. */
   metaConnection(): Promise<DuckDBConnection> {
     return this.#database.connect();
+  }
+
+  prepareMetaLog(): void {
+    prepareLogOf(this.#directory.metaFile);
   }
 
   // ---- state

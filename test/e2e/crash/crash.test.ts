@@ -23,7 +23,7 @@ const ROUNDS_A_DIRECTORY = 25;
 const LEAST_ACKNOWLEDGED = 1_000;
 /**
  * Where rounds end, and when a step begins for which time: as a log segment of 400 spans is closed, or after so many requests of 20 spans, so that
- * enough is acknowledged however fast the machine is; deletions begin only then. `outside`: wherever the kill strikes.
+ * enough is acknowledged however fast the machine is; deletions begin only then. `outside`: wherever the kill strikes, after so many deletions.
  */
 const ENDS = [
   ['append', 60],
@@ -37,7 +37,7 @@ const ENDS = [
   ['unlink', 4],
   ['outside', 0],
   ['delete_done', 1],
-  ['outside', 0],
+  ['outside', 2],
 ] as const;
 
 const data = mkdtempSync(join(tmpdir(), 'cogniverse-crash-'));
@@ -163,7 +163,7 @@ describe(`kill -9, ${ROUNDS} rounds of at least ${LEAST_ACKNOWLEDGED} acknowledg
     await until(() => tally.acknowledged.size >= LEAST_ACKNOWLEDGED, isGone);
     const deleting = doomed.live(store, isGone);
     if (end === 'outside') {
-      await until(() => doomed.steps >= 1 + (round % 9), isGone);
+      await until(() => doomed.acknowledged >= entry && doomed.steps >= 1 + (round % 9), isGone);
       server.process.kill('SIGKILL');
     }
     expect(await server.exited, server.log()).toBe('SIGKILL');

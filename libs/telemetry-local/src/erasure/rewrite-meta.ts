@@ -6,7 +6,7 @@
  */
 import { chmodSync, renameSync, rmSync } from 'node:fs';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { DataDirectory } from '../data-directory.js';
+import { type DataDirectory, prepareLogOf } from '../data-directory.js';
 import { sqlText } from '../database.js';
 import { rowsOf } from '../meta/meta-database.js';
 import { syncDirectory } from '../write-ahead-log.js';
@@ -36,6 +36,8 @@ export async function rewriteMeta(
   const gone: Record<string, number> = {};
   await connection.run(`ATTACH ${sqlText(fresh)} AS fresh_meta (STORAGE_VERSION 'latest')`);
   try {
+    chmodSync(fresh, 0o600);
+    prepareLogOf(fresh);
     await connection.run('COPY FROM DATABASE meta TO fresh_meta (SCHEMA)');
     const tables = await connection.runAndReadAll(
       "SELECT table_name FROM duckdb_tables() WHERE database_name = 'meta' ORDER BY table_name",
@@ -56,11 +58,11 @@ export async function rewriteMeta(
   } finally {
     await connection.run('DETACH fresh_meta');
   }
-  chmodSync(fresh, 0o600);
   beforeSwap();
   await exclusive(async () => {
     await connection.run('CHECKPOINT meta'); // leaves no log of its own beside it
     await connection.run('DETACH meta');
+    rmSync(`${file}.wal`, { force: true });
     await swapped(async () => {
       renameSync(fresh, file);
       syncDirectory(directory.root);

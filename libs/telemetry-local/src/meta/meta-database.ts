@@ -17,6 +17,8 @@ export interface MetaHost extends SpanSource {
   metaConnection(): Promise<DuckDBConnection>;
   /** Reads, in turn with all other queries. */
   query(sql: string, parameters?: SqlParameters): Promise<SqlRows>;
+  /** Called before `meta` is written to: see `prepareLogOf`. */
+  prepareMetaLog(): void;
   /** Runs `work` while no query runs: see `Database.exclusive`. */
   exclusive(work: () => Promise<void>): Promise<void>;
 }
@@ -53,7 +55,11 @@ export class MetaDatabase {
     this.#commits = new CommitQueue(
       writer,
       (error) => error instanceof TelemetryError,
-      (commit) => host.exclusive(commit),
+      (commit) =>
+        host.exclusive(() => {
+          host.prepareMetaLog();
+          return commit();
+        }),
     );
     this.#position = position;
   }
@@ -62,7 +68,10 @@ export class MetaDatabase {
   static async open(host: MetaHost, schemas: readonly MetaSchema[]): Promise<MetaDatabase> {
     const writer = await host.metaConnection();
     try {
-      for (const { sql } of schemas) await writer.run(sql);
+      for (const { sql } of schemas) {
+        host.prepareMetaLog();
+        await writer.run(sql);
+      }
       const highest = schemas
         .flatMap(({ positioned }) => positioned)
         .map((table) => `SELECT max(position) AS position FROM meta.${table}`)

@@ -114,13 +114,29 @@ describe('opening a store', () => {
       process.umask(previous);
     });
     const store = await openStore({ dataDir, segmentMaxSpans: 5 });
-    await store.ingest(request(spans(0, 10)));
-    await allSpanIds(store);
-    await store.shutdown();
-    for (const name of ['.', ...readdirSync(dataDir, { recursive: true })] as string[]) {
-      const found = statSync(join(dataDir, name));
-      expect([name, (found.mode & 0o777).toString(8)]).toEqual([name, found.isDirectory() ? '700' : '600']);
+    const seen = new Set<string>();
+    const look = () => {
+      for (const name of ['.', ...readdirSync(dataDir, { recursive: true })] as string[]) {
+        const found = statSync(join(dataDir, name));
+        expect([name, (found.mode & 0o777).toString(8)]).toEqual([name, found.isDirectory() ? '700' : '600']);
+        seen.add(name);
+      }
+    };
+    for (const from of [0, 10]) {
+      await store.ingest(request(spans(from, 10)));
+      const annotations = [{ spanId: ids(from, 1)[0]!, name: 'relevance', score: 1 }];
+      await store.addAnnotations({ project: ACME, annotations });
+      await store.createDataset({ tenantId: 'acme', name: `questions ${from}`, rows: [{ input: { q: 'one' } }] });
+      look();
+      await store.deleteSpans({ project: ACME, spanIds: ids(from + 9, 1) });
+      look();
+      await store.deleteTenant({ tenantId: 'globex' }); // and so writes meta.duckdb anew
+      look();
     }
+    expect(await allSpanIds(store)).toHaveLength(18);
+    await store.shutdown();
+    look();
+    expect([...seen]).toEqual(expect.arrayContaining(['meta.duckdb', 'meta.duckdb.wal', 'audit.key', 'audit.jsonl']));
   });
 
   it('says what is wrong when the directory cannot be made', async () => {

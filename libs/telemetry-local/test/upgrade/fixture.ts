@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import type { Annotation, ExperimentRunRecord, ProjectRef } from '@cogniverse/foundation/telemetry';
+import type { Annotation, ExperimentRunRecord, ProjectRef, RetentionRecord } from '@cogniverse/foundation/telemetry';
 
 export interface FixtureContent {
   readonly spans: readonly { readonly project: ProjectRef; readonly body: string }[];
@@ -21,6 +21,20 @@ export interface FixtureContent {
     readonly name: string;
     readonly runs: readonly Partial<ExperimentRunRecord>[];
   }[];
+  /** From format 2 on. */
+  readonly otherAnnotations?: readonly (Partial<Annotation> & { readonly project: ProjectRef })[];
+  readonly splits?: readonly {
+    readonly tenantId: string | null;
+    readonly datasetId: string;
+    readonly id: string;
+    readonly name: string;
+    readonly rowIds: readonly string[];
+  }[];
+  readonly described?: readonly { readonly tenantId: string; readonly name: string; readonly description: string }[];
+  readonly projectIds?: readonly { readonly project: ProjectRef; readonly id: string }[];
+  readonly retention?: readonly RetentionRecord[];
+  /** Projects that are there, without spans. */
+  readonly emptied?: readonly ProjectRef[];
 }
 
 export function unpackFixture(format: number, dataDir: string): FixtureContent {

@@ -2,7 +2,7 @@
  * Makes the fixture of a store's format, written by the release of that format:
  *
  *   node libs/telemetry-local/test/upgrade/make-fixture.mjs 1 65676d3
- *   node libs/telemetry-local/test/upgrade/make-fixture.mjs 2 HEAD
+ *   node libs/telemetry-local/test/upgrade/make-fixture.mjs 2 4474d65
  *
  * Checks the commit out beside this repository's own work tree, installs and builds it there, runs `fixtures/write-format-<n>.mjs` with it, and
  * packs the directory that is left into `fixtures/format-<n>.json.gz`: `files` (path to base64) and `expected`, what the store was given.
