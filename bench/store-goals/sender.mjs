@@ -3,10 +3,12 @@
  *
  *   node sender.mjs URL RATE SECONDS PART    RATE 0: as fast as answers come, four requests under way
  *
- * A request that is late goes out at once, and the time to its acknowledgement counts from when it goes out. Prints one JSON object.
+ * Requests are generated before, and go out again and again with other ids and times (renewed.mjs). One that is late goes out at once, and the time to its
+ * acknowledgement counts from when it goes out. Prints one JSON object.
  */
 import { Agent, request as httpRequest } from 'node:http';
 import { spread } from './questions.mjs';
+import { RenewableRequest } from './renewed.mjs';
 import { SpanGenerator } from './spans.mjs';
 
 const [url, rateText, secondsText, part] = process.argv.slice(2);
@@ -14,9 +16,17 @@ const rate = Number(rateText);
 const seconds = Number(secondsText);
 const REQUEST_SPANS = 512;
 const LANES = rate === 0 ? 4 : 16;
+const GENERATED = 256;
 const agent = new Agent({ keepAlive: true, maxSockets: LANES });
 const generator = new SpanGenerator();
 generator.begin(Number(part));
+const requests = Array.from({ length: GENERATED }, () => {
+  const madeAt = Date.now();
+  return new RenewableRequest(
+    generator.request(REQUEST_SPANS, (i) => madeAt + i),
+    madeAt,
+  );
+});
 
 function post(body) {
   return new Promise((resolve, reject) => {
@@ -34,6 +44,7 @@ function post(body) {
 const sleep = (millis) => new Promise((done) => setTimeout(done, millis));
 const acknowledgements = [];
 let acknowledged = 0;
+let turns = 0;
 let refused = 0;
 const began = performance.now();
 const end = began + seconds * 1000;
@@ -49,9 +60,10 @@ async function lane() {
       const wait = turn - performance.now();
       if (wait > 0) await sleep(wait);
     }
-    const next = generator.request(REQUEST_SPANS, (i) => Date.now() + i);
+    const next = requests[turns++ % GENERATED];
+    const body = next.now();
     const sent = performance.now();
-    const status = await post(next.body);
+    const status = await post(body);
     if (status === 200) {
       acknowledgements.push(performance.now() - sent);
       acknowledged += next.spans;
