@@ -300,7 +300,7 @@ export class StoreEngine {
     }
     const bytes = records.reduce((sum, record) => sum + record.body.length, 0);
     const table = await Segment.prepareTable(this.#hotConnection, header.number);
-    const segment = Segment.create(table, header, () => ({ file, bytes }), Date.now());
+    const segment = Segment.create(table, header, () => ({ file, bytes }), performance.now());
     this.#segments.push(segment);
     for (const record of records) {
       const prepared = this.#prepare(record.meta, record.body, segment, record.sequence);
@@ -617,21 +617,21 @@ export class StoreEngine {
     } catch (truncateError) {
       this.#events.report(`the log could not be cut back: ${(truncateError as Error).message}`);
     }
-    this.#probeAt = Date.now() + PROBE_MILLIS;
+    this.#probeAt = performance.now() + PROBE_MILLIS;
   }
 
   // ---- segments
 
   #isDue(): boolean {
     const active = this.#segments.at(-1)!;
-    if (this.#activeIsSuspect) return Date.now() >= this.#probeAt;
+    if (this.#activeIsSuspect) return performance.now() >= this.#probeAt;
     if (active.spans === 0) return false;
     return (
       this.#rollWanted ||
       active.spans >= this.#config.segmentMaxSpans ||
       active.logBytes >= this.#config.segmentMaxBytes ||
       active.hotBytes >= this.#maxHotBytes * SEGMENT_SHARE ||
-      Date.now() - active.openedAt >= this.#config.segmentMaxAgeMillis
+      performance.now() - active.openedAt >= this.#config.segmentMaxAgeMillis
     );
   }
 
@@ -656,7 +656,7 @@ export class StoreEngine {
     } catch (error) {
       this.#setWriteProblem('a new log segment cannot be made', (error as Error).message);
       this.#activeIsSuspect = true;
-      this.#probeAt = Date.now() + PROBE_MILLIS;
+      this.#probeAt = performance.now() + PROBE_MILLIS;
       return;
     }
     active.seal();
@@ -687,7 +687,7 @@ export class StoreEngine {
         const log = LogSegment.create(this.#directory.wal, header, this.#activeIsSuspect ? PROBE_BYTES : 0);
         return { file: log.file, bytes: 0, segment: log };
       },
-      Date.now(),
+      performance.now(),
     );
     this.#segments.push(segment);
     const next = Segment.prepareTable(this.#hotConnection, number + 1);

@@ -35,6 +35,7 @@ export class Segment {
   readonly #doubts = new Map<bigint, SpanRow>();
   /** Rows that are copies of spans in their day file, by sequence. */
   readonly #copies = new Map<bigint, SpanRow>();
+  /** In milliseconds of a clock that nobody sets. */
   readonly openedAt: number;
   readonly logFile: string;
   /** Bytes of its log that reads and limits count. */

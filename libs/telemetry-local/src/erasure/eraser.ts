@@ -88,7 +88,7 @@ export class Eraser {
       });
     }
     const meta = await host.coldTurn(() =>
-      metaAlone(() => {
+      metaAlone(async () => {
         phase('delete_meta');
         host.requireRoom(sizeOf(host.directory.metaFile) + sizeOf(`${host.directory.metaFile}.wal`));
         return this.#swap(() =>
