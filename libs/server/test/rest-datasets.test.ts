@@ -1,6 +1,13 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { getJson, type JsonBody, startTestServer, type TestServer } from './running-server.js';
+import {
+  getJson,
+  type JsonBody,
+  newId,
+  send as sendSpans,
+  startTestServer,
+  type TestServer,
+} from './running-server.js';
 
 let running: TestServer;
 beforeAll(async () => {
@@ -63,7 +70,7 @@ it('creates, appends to and updates a data set, and keeps each version as it was
   expect(old).toMatchObject({ dataset_id: id, version_id: first, filtered_splits: [] });
   expect(old.examples).toMatchObject([
     { id: 'one', input: { q: 1 }, output: { a: 1 }, metadata: {}, source: null },
-    { input: { q: 2 }, source: { span_id: 'b7ad6b7169203331' } },
+    { input: { q: 2 }, source: null }, // its span is not stored
   ]);
   expect(old.examples[1].id).toBe(old.examples[1].node_id);
   expect((await get(`/v1/datasets/${id}/examples?split=train`)).body.data).toMatchObject({
@@ -272,4 +279,22 @@ it('takes a file of CSV, packed, and one of JSON lines', async () => {
 
   lines.set('file', new File(['x'], 'rows.arrow', { type: 'application/x-pandas-pyarrow' }));
   expect((await fetch(`${running.url}/v1/datasets/upload`, { method: 'POST', body: lines })).status).toBe(501);
+});
+
+it('links an example to its span, once that is stored, under the id that the lists of spans give', async () => {
+  const spanId = newId(16);
+  const { body } = await upload({ name: 'linked', inputs: [{ q: 1 }, { q: 2 }], span_ids: [spanId, null] });
+  const path = `/v1/datasets/${body.data.dataset_id}/examples`;
+  const sources = async () => (await get(path)).body.data.examples.map((one: JsonBody) => one.source);
+  expect(await sources()).toEqual([null, null]);
+  await sendSpans(running.url, [{ spanId }], { project: 'linked spans' });
+  await sendSpans(running.url, [{ spanId }], { project: 'elsewhere', tenant: 'other' });
+  const { data } = (await get('/v1/projects/linked%20spans/spans')).body;
+  expect(await sources()).toEqual([{ span_id: spanId, span_node_id: data[0].id }, null]);
+});
+
+it('leaves the column of splits out of a CSV of a data set without any', async () => {
+  const { body } = await upload({ name: 'plain', inputs: [{ q: 1 }] });
+  const csv = await (await fetch(`${running.url}/v1/datasets/${body.data.dataset_id}/csv`)).text();
+  expect(csv.split('\n')[0]).toBe('id,node_id,input.q');
 });

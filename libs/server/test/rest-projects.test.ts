@@ -130,6 +130,10 @@ it.each([
   '/graphql',
   '/playground',
   '/v1/dataset_labels',
+  '/v1/annotation_configs',
+  '/v1/projects/shared/annotation_configs/x',
+  '/v1/model_providers',
+  '/v1/system/api_keys',
 ])('says why it does not serve %s', async (path) => {
   const { status, body } = await getJson(`${running.url}${path}`);
   expect(status).toBe(501);

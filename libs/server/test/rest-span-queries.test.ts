@@ -222,6 +222,36 @@ describe('POST /v1/projects/{p}/spans', () => {
     expect(await spans.json()).toMatchObject({ data: [] });
   });
 
+  it('keeps integers of 64 bits, and doubles that are whole', async () => {
+    const numbers =
+      '{"big":9007199254740993,"least":-9223372036854775808,"whole":12,"double":12.0,"list":[1,2.0],"map":{"in":3.0}}';
+    const send = (id: string, attributes: string) =>
+      fetch(`${server.url}/v1/projects/numbers/spans`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ data: [span(id, 'numbers', 'CHAIN', {})] }).replace(
+          '"attributes":{}',
+          `"attributes":${attributes}`,
+        ),
+      });
+    expect((await send('8', numbers)).status).toBe(202);
+    const read = await (await fetch(`${server.url}/v1/projects/numbers/spans`)).text();
+    for (const part of ['"big":9007199254740993', '"least":-9223372036854775808', '"whole":12,', '"double":12.0'])
+      expect(read).toContain(part);
+    expect(read).toContain('"list":[1,2.0]');
+    expect(read).toContain('"map.in":3.0');
+    const beyond = await send('9', '{"beyond":9223372036854775808}');
+    expect(beyond.status).toBe(400);
+    expect(await beyond.text()).toContain('9223372036854775808 does not fit into 64 bits');
+    const asName = await fetch(`${server.url}/v1/projects/numbers/spans`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ data: [span('9', 'x', 'CHAIN', {})] }).replace('"name":"x"', '"name":12.0'),
+    });
+    expect(asName.status).toBe(422);
+    expect(await asName.text()).toMatch(/name is 12;/);
+  });
+
   it('refuses a body that is none', async () => {
     expect((await post('/v1/projects/p/spans', { data: [{}] })).status).toBe(422);
     expect(

@@ -126,7 +126,8 @@ function canonical(value: unknown): unknown {
   return value
     .replace(/[A-Za-z0-9+/]{8,}={0,2}/g, (text) => (idType(text) === undefined ? text : `<${idType(text)}>`))
     .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, '<uuid>')
-    .replace(/\bExperiment-[0-9a-f]{24}\b/g, 'Experiment-<hex>');
+    .replace(/\bExperiment-[0-9a-f]{24}\b/g, 'Experiment-<hex>')
+    .replace(/-[0-9a-f]{8}\b/g, '-<hex>');
 }
 
 function isTime(value: unknown): boolean {

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseCsv } from '../../../libs/server/dist/rest/dataset-file.js';
 import { PHOENIX_START_MILLIS, phoenixCanRun, SKIPPED, waitForSpans } from '../phoenix.js';
 import { startTarget, type Target } from '../targets.js';
 import { type Answer, compareAnswers, type Difference, IdPairs } from './comparison.js';
@@ -57,6 +58,26 @@ describe.skipIf(!phoenixCanRun)(`Phoenix and this server ${SKIPPED}`, () => {
     },
     180_000,
   );
+
+  it('every path of its OpenAPI document is served, or refused with the reason', async () => {
+    const [phoenix, ours] = sides.map(({ target }) => target.url) as [string, string];
+    const { paths } = (await (await fetch(`${phoenix}/openapi.json`)).json()) as { paths: Record<string, object> };
+    const unknown: string[] = [];
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods).map((name) => name.toUpperCase())) {
+        const sends = method !== 'GET' && method !== 'DELETE';
+        const response = await fetch(`${ours}${path.replace(/\{\w+\}/g, 'x')}`, {
+          method,
+          ...(sends && { headers: { 'content-type': 'application/json' }, body: '{}' }),
+        });
+        const { detail } = JSON.parse((await response.text()) || '{}') as { detail?: string };
+        if (response.status === 405 || detail?.startsWith(`There is no ${method} `)) unknown.push(`${method} ${path}`);
+        if (response.status === 501) expect(detail, path).toMatch(/\.$/);
+      }
+    }
+    expect(Object.keys(paths).length).toBeGreaterThan(60);
+    expect(unknown).toEqual([]);
+  });
 
   it('every row of the table is a difference', () => {
     const file = process.env[FOUND_FILE];
@@ -119,16 +140,32 @@ class Side {
     return answers;
   }
 
-  async #send({ method, path, body }: Ask, cursor: string | undefined): Promise<Answer> {
+  async #send(ask: Ask, cursor: string | undefined): Promise<Answer> {
     const after = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const response = await fetchAgain(`${this.target.url}${this.#fill(path, encodeURIComponent)}${after}`, {
-      method,
-      headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
-      ...(body !== undefined && { body: this.#fill(JSON.stringify(body), (text) => text) }),
+    const response = await fetchAgain(`${this.target.url}${this.#fill(ask.path, encodeURIComponent)}${after}`, {
+      method: ask.method,
+      ...this.#content(ask),
     });
     const mediaType = response.headers.get('content-type')?.split(';')[0]?.trim() ?? '';
     const text = await response.text();
-    return { status: response.status, mediaType, body: parse(mediaType, text) };
+    return {
+      status: response.status,
+      mediaType,
+      body: response.ok ? parse(ask.path, mediaType, text) : parseJson(mediaType, text),
+    };
+  }
+
+  #content({ body, text = body === undefined ? undefined : JSON.stringify(body), form }: Ask): RequestInit {
+    const asIs = (value: string) => value;
+    const headers = { accept: 'application/json' };
+    if (form !== undefined) {
+      const data = new FormData();
+      for (const [name, value] of form.fields) data.append(name, this.#fill(value, asIs));
+      data.append('file', new Blob([this.#fill(form.file.text, asIs)], { type: form.file.type }), 'table');
+      return { headers, body: data };
+    }
+    if (text === undefined) return { headers };
+    return { headers: { ...headers, 'content-type': 'application/json' }, body: this.#fill(text, asIs) };
   }
 
   #fill(text: string, encode: (value: string) => string): string {
@@ -149,10 +186,37 @@ async function fetchAgain(url: string, init: RequestInit): Promise<Response> {
   }
 }
 
-/** JSON as a value; of a multipart body the tables of its parts. */
-function parse(mediaType: string, text: string): unknown {
-  if (mediaType === 'application/json' && text !== '') return JSON.parse(text);
-  if (mediaType !== 'multipart/mixed') return text;
+function parseJson(mediaType: string, text: string): unknown {
+  return mediaType === 'application/json' && text !== '' ? JSON.parse(text) : text;
+}
+
+/** A number of JSON that JavaScript would write in another way, such as `12.0` or one beyond 2^53, stays what was written. */
+function withNumbersAsWritten(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
+    token.startsWith('"') || String(Number(token)) === token ? token : `"<${token}>"`,
+  );
+}
+
+/** Rows of a CSV as objects; cells of JSON as values. */
+function parseTable(text: string): unknown {
+  const [header = [], ...rows] = parseCsv(text);
+  const cell = (value: string) => (/^[[{]/.test(value) ? (JSON.parse(value) as unknown) : value);
+  return {
+    columns: header,
+    rows: rows.map((row) => Object.fromEntries(header.map((name, index) => [name, cell(row[index]!)]))),
+  };
+}
+
+/** JSON as a value; JSON lines as a list; a CSV as a table; of a multipart body the tables of its parts. */
+function parse(path: string, mediaType: string, text: string): unknown {
+  if (path.includes('/jsonl'))
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as unknown);
+  if (mediaType === 'text/csv') return parseTable(text);
+  if (mediaType !== 'multipart/mixed')
+    return parseJson(mediaType, /\/spans(\?|$)/.test(path) ? withNumbersAsWritten(text) : text);
   return text
     .split(/^--.*$/m)
     .map((part) =>

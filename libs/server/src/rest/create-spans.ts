@@ -2,7 +2,7 @@
  * `POST /v1/projects/{p}/spans`: spans in the shape that `GET` gives.   Write path: client -> [create-spans] -> ingest-service -> store.
  *
  * Source: Phoenix 20.26, `createSpans`: all or nothing, 202; a missing project is made. They go the way of OTLP: logged and synced before the
- * answer. Where Phoenix takes ids that are none, they are reported as invalid here.
+ * answer. Where Phoenix takes ids that are none, they are reported as invalid here. Integers of 64 bits keep their digits, and `12.0` is a double.
  */
 import {
   type AnyValue,
@@ -16,6 +16,7 @@ import type { ProjectRef, TelemetryStore } from '@cogniverse/foundation/telemetr
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { IngestService } from '../receivers/ingest-service.js';
+import { exactNumber, parseExactJson, WrittenNumber } from './exact-json.js';
 import { chosenTenant, resolveProject, TENANT_PARAMETER } from './project-resolution.js';
 import { QueryParameters } from './query-parameters.js';
 
@@ -44,7 +45,22 @@ interface SpanId {
   readonly trace_id: string;
 }
 
+/** In a scope of its own, whose parser keeps numbers as they were written. */
 export function registerCreateSpans(app: FastifyInstance, store: TelemetryStore, service: IngestService): void {
+  app.register(async (scope) => {
+    scope.removeContentTypeParser('application/json');
+    scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+      try {
+        done(null, parseExactJson(body as string));
+      } catch (cause) {
+        done(new InvalidQueryError(`The body is no JSON: ${(cause as Error).message}.`, { cause }));
+      }
+    });
+    registerRoute(scope, store, service);
+  });
+}
+
+function registerRoute(app: FastifyInstance, store: TelemetryStore, service: IngestService): void {
   app.post('/v1/projects/:project/spans', async (request, reply) => {
     const parameters = new QueryParameters(request, [TENANT_PARAMETER]);
     checkInput(bodySchema, request.body);
@@ -127,8 +143,8 @@ function attributesOf(values: Record<string, unknown> | null | undefined): Attri
 
 function anyValueOf(value: unknown): AnyValue {
   if (Array.isArray(value)) return value.map(anyValueOf);
+  if (typeof value === 'number' || value instanceof WrittenNumber) return exactNumber(value);
   if (typeof value === 'object' && value !== null) return attributesOf(value as Record<string, unknown>);
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   return value as AnyValue;
 }
 

@@ -17,7 +17,7 @@ import { z } from 'zod';
 import { HttpAnswer } from '../error-answers.js';
 import { parseForm, uploadOfForm } from './dataset-file.js';
 import { makeCursor, opaqueId, readCursor, readOpaqueId } from './opaque-id.js';
-import { phoenixDataset, phoenixExample, phoenixTime } from './phoenix-examples.js';
+import { phoenixDataset, phoenixExample, phoenixTime, sourceIdsOf } from './phoenix-examples.js';
 import { chosenTenant, TENANT_HEADER, TENANT_PARAMETER } from './project-resolution.js';
 import { QueryParameters } from './query-parameters.js';
 import { jsonRecord, parseBody } from './request-body.js';
@@ -93,12 +93,13 @@ export function registerDatasets(app: FastifyInstance, store: TelemetryStore, bo
     const splits = query.list('split');
     const names = splits === undefined ? [] : await splitNames(store, dataset, splits);
     const { rows, versionId } = await rowsOf(store, dataset, query, names.length === 0 ? undefined : names);
+    const sources = await sourceIdsOf(store, dataset.tenantId, rows);
     return {
       data: {
         dataset_id: opaqueId('Dataset', dataset.id),
         version_id: opaqueId('DatasetVersion', versionId),
         filtered_splits: names,
-        examples: rows.map(phoenixExample),
+        examples: rows.map((row) => phoenixExample(row, sources)),
       },
     };
   });
@@ -144,7 +145,10 @@ export function registerDatasets(app: FastifyInstance, store: TelemetryStore, bo
       return asFile(reply, `${dataset.name}.${kind.suffix}`, kind.type).send(text(rows));
     });
   const jsonl = { suffix: 'jsonl', type: 'text/plain; charset=utf-8' };
-  download('csv', { suffix: 'csv', type: 'text/csv' }, (rows) => csvText(rows.map(csvRecord)));
+  download('csv', { suffix: 'csv', type: 'text/csv' }, (rows) => {
+    const hasSplits = rows.some(({ splits }) => splits.length > 0);
+    return csvText(rows.map((row) => csvRecord(row, hasSplits)));
+  });
   download('jsonl', jsonl, (rows) =>
     lines(
       rows.map((row) => {
@@ -482,14 +486,14 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function csvRecord(row: DatasetRow): Map<string, unknown> {
+function csvRecord(row: DatasetRow, withSplits: boolean): Map<string, unknown> {
   const { id, node_id: nodeId, input, output, metadata } = phoenixExample(row);
   const record = new Map<string, unknown>([
     ['id', id],
     ['node_id', nodeId],
   ]);
   for (const [prefix, value] of Object.entries({ input, output, metadata })) flattenInto(record, prefix, value);
-  return record.set('splits', JSON.stringify(row.splits));
+  return withSplits ? record.set('splits', JSON.stringify(row.splits)) : record;
 }
 
 function flattenInto(record: Map<string, unknown>, prefix: string, value: unknown): void {

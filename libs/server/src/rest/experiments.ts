@@ -207,12 +207,13 @@ export function registerExperiments(app: FastifyInstance, store: TelemetryStore,
           output: typeof output === 'object' && output !== null ? JSON.stringify(output) : output,
           metadata: JSON.stringify(example?.metadata ?? {}),
           ...facts,
+          latency_ms: doubleText(facts.latency_ms),
         }),
       );
       for (const evaluation of run.evaluations) {
         const said = {
           label: evaluation.label,
-          score: evaluation.score,
+          score: doubleText(evaluation.score),
           explanation: evaluation.explanation,
           metadata: JSON.stringify(evaluation.metadata),
           annotator_kind: evaluation.annotatorKind,
@@ -318,6 +319,11 @@ async function recordsOf(
     experiment,
     records: inOrder.map((run) => ({ run, example: places.get(run.datasetExampleId ?? '')?.row })),
   };
+}
+
+/** A double in a CSV is one also where it is whole. */
+function doubleText(value: number | null): string | null {
+  return value === null ? null : Number.isInteger(value) ? value.toFixed(1) : String(value);
 }
 
 function factsOf(run: ExperimentRunRecord) {

@@ -1,13 +1,13 @@
 /**
  * Data sets, examples and experiments in the shapes of Phoenix's REST.   Read path: store -> [phoenix-examples] -> client.   Source: Phoenix 20.26.
  */
-
 import { parseTime } from '@cogniverse/foundation/store';
 import type {
   DatasetRecord,
   DatasetRow,
   ExperimentRecord,
   ExperimentRunRecord,
+  TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import { opaqueId } from './opaque-id.js';
 import { isoMicros } from './phoenix-span.js';
@@ -29,9 +29,32 @@ export function phoenixDataset(dataset: DatasetRecord): Record<string, unknown> 
   };
 }
 
+/** Ids of the spans that examples were made of, as the lists of spans show them, by span id. */
+export type SourceIds = ReadonlyMap<string, string>;
+
+/** One query for all of them. What is not stored has none. */
+export async function sourceIdsOf(
+  store: TelemetryStore,
+  tenantId: string | null,
+  rows: readonly DatasetRow[],
+): Promise<SourceIds> {
+  const spanIds = [...new Set(rows.flatMap(({ spanId }) => spanId ?? []))].filter((id) => /^[0-9a-f]{16}$/i.test(id));
+  if (spanIds.length === 0) return new Map();
+  const located = await store.locate({ tenantId, spanIds });
+  const projects = new Map<string, string>();
+  for (const { project } of located) {
+    if (projects.has(project.name)) continue;
+    const found = await store.findProjects({ tenantId, idOrName: project.name });
+    const id = found.find(({ name }) => name === project.name)?.id;
+    if (id !== undefined) projects.set(project.name, id);
+  }
+  return new Map(located.map(({ id, project }) => [id, opaqueId('Span', `${projects.get(project.name)}:${id}`)]));
+}
+
 /** The id is the one that its owner gave it, if there is one; `node_id` is always ours. */
-export function phoenixExample(row: DatasetRow): Record<string, unknown> {
+export function phoenixExample(row: DatasetRow, sources: SourceIds = new Map()): Record<string, unknown> {
   const nodeId = opaqueId('DatasetExample', row.id);
+  const source = row.spanId === undefined ? undefined : sources.get(row.spanId.toLowerCase());
   return {
     id: row.externalId ?? nodeId,
     node_id: nodeId,
@@ -39,7 +62,8 @@ export function phoenixExample(row: DatasetRow): Record<string, unknown> {
     output: row.output,
     metadata: row.metadata,
     updated_at: phoenixTime(row.updatedAt),
-    source: row.spanId === undefined ? null : { span_id: row.spanId, span_node_id: opaqueId('Span', row.spanId) },
+    // As in Phoenix, a span that is not stored is none to go to.
+    source: source === undefined ? null : { span_id: row.spanId, span_node_id: source },
   };
 }
 

@@ -17,8 +17,17 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
   },
   {
     methods: READ_WRITE,
-    paths: ['/v1/users', '/v1/users/*', '/v1/user', '/v1/user/*', '/v1/api_keys', '/v1/api_keys/*'],
-    reason: 'This server has no user accounts.',
+    paths: [
+      '/v1/users',
+      '/v1/users/*',
+      '/v1/user',
+      '/v1/user/*',
+      '/v1/api_keys',
+      '/v1/api_keys/*',
+      '/v1/system/api_keys',
+      '/v1/system/api_keys/*',
+    ],
+    reason: 'This server has no user accounts. Its access keys are made with `cogniverse keys create`.',
   },
   { methods: READ_WRITE, paths: ['/v1/secrets', '/v1/secrets/*'], reason: 'This server keeps no secrets.' },
   {
@@ -28,7 +37,18 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
   },
   {
     methods: READ_WRITE,
-    paths: ['/playground', '/playground/*', '/v1/playground', '/v1/playground/*', '/chat/*', '/v1/chat/*'],
+    paths: [
+      '/playground',
+      '/playground/*',
+      '/v1/playground',
+      '/v1/playground/*',
+      '/chat/*',
+      '/v1/chat/*',
+      '/v1/model_providers',
+      '/v1/model_providers/*',
+      '/v1/custom_model_providers',
+      '/v1/custom_model_providers/*',
+    ],
     reason: 'This server has no playground: it never calls a model.',
   },
   {
@@ -51,6 +71,17 @@ const UNSERVED: readonly { methods: readonly HTTPMethods[]; paths: readonly stri
       '/v1/datasets/:dataset/labels/*',
     ],
     reason: 'Labels of data sets are not served. Use the metadata of the data set.',
+  },
+  {
+    methods: READ_WRITE,
+    paths: [
+      '/v1/annotation_configs',
+      '/v1/annotation_configs/*',
+      '/v1/projects/:project/annotation_configs',
+      '/v1/projects/:project/annotation_configs/*',
+    ],
+    reason:
+      'Annotations need no configuration here: any name, label and score is taken, so nothing is configured for the forms of a web page.',
   },
   {
     methods: READ_WRITE,
@@ -86,7 +117,7 @@ export function registerUnserved(
   for (const { path, methods } of served) {
     const allow = methods.join(', ');
     for (const method of READ_WRITE) {
-      if (app.hasRoute({ method, url: path })) continue;
+      if (methods.includes(method) || app.hasRoute({ method, url: path })) continue;
       app.route({
         method,
         url: path,
