@@ -18,7 +18,7 @@ import { CAPABILITIES } from '../libs/foundation/dist/telemetry/testing/provider
 import { openApiDocument } from '../libs/server/dist/rest/cogniverse/openapi.js';
 import { LOG_EVENTS } from '../libs/server/dist/server-log.js';
 import { SERVER_METRICS } from '../libs/server/dist/server-metrics.js';
-import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../libs/server/dist/store-figures.js';
+import { describeStoreFigure, STORE_FIGURES } from '../libs/server/dist/store-figures.js';
 import { ownVersion } from '../libs/server/dist/version.js';
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url));
@@ -75,12 +75,13 @@ function logEvents() {
 }
 
 function storeMetrics() {
-  const rows = Object.entries(STORE_FIGURE_MEANINGS).map(([name, meaning]) => [
+  const rows = Object.entries(STORE_FIGURES).map(([name, { meaning, action }]) => [
     `\`cogniverse_store_${name}\``,
     describeStoreFigure(name).type,
     meaning,
+    action,
   ]);
-  return alignedTable([['metric', 'type', 'meaning'], ...rows])
+  return alignedTable([['metric', 'type', 'meaning', 'what to do'], ...rows])
     .concat('')
     .join('\n');
 }

@@ -10,7 +10,7 @@ import { LocalProvider } from '@cogniverse/telemetry-local';
 import { type Table, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { everyType, spanRecord } from '../../libs/foundation/test/telemetry/arrow/records.js';
-import { pythonVersion, pythonWithArrow } from './python.js';
+import { pythonVersion, pythonWith } from '../python-environment.js';
 
 const run = promisify(execFile);
 const version = pythonVersion();
@@ -35,7 +35,7 @@ describe.skipIf(version === undefined)(
     const directory = mkdtempSync(join(tmpdir(), 'cogniverse-arrow-'));
     let python = '';
     beforeAll(async () => {
-      python = await pythonWithArrow(version!);
+      python = await pythonWith(version!, 'arrow', join(import.meta.dirname, 'requirements.txt'));
     }, 300_000);
     afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

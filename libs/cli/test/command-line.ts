@@ -71,6 +71,8 @@ export async function inProcess(args: readonly string[]): Promise<Outcome> {
 export interface Serving {
   readonly child: ChildProcess;
   readonly addresses: { http: string; otlpHttp: string; otlpGrpc: string; pid: number; data: string };
+  /** What it wrote to standard error so far. */
+  log(): string;
   /** Sends a signal; resolves with how the process ended. */
   stop(signal?: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
@@ -95,6 +97,7 @@ export async function serve(args: readonly string[], env: Readonly<Record<string
   return {
     child,
     addresses: JSON.parse(line) as Serving['addresses'],
+    log: () => log,
     stop: (signal = 'SIGTERM') => {
       child.kill(signal);
       return ended;

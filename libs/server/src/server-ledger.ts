@@ -1,7 +1,7 @@
 /**
  * What the server received and what became of it, per tenant.   Write path: receivers -> store -> [server-ledger] -> /metrics.
  *
- * The equation `received = acknowledged + rejected` holds for every tenant after every request.
+ * The equations `received = acknowledged + rejected` and `acknowledged = stored + duplicate` hold for every tenant after every request.
  */
 import type { IngestResult } from '@cogniverse/foundation/telemetry';
 
@@ -12,6 +12,8 @@ export interface TenantCounts {
   readonly rejected: number;
   /** Among the acknowledged: held already, stored once. */
   readonly duplicate: number;
+  /** Among the acknowledged: all others. */
+  readonly stored: number;
 }
 
 export interface ServerLedgerSnapshot {
@@ -25,7 +27,7 @@ export interface ServerLedgerSnapshot {
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-const zero = (): Mutable<TenantCounts> => ({ received: 0, acknowledged: 0, rejected: 0, duplicate: 0 });
+const zero = (): Mutable<TenantCounts> => ({ received: 0, acknowledged: 0, rejected: 0, duplicate: 0, stored: 0 });
 
 export class ServerLedger {
   readonly #tenants = new Map<string | null, Mutable<TenantCounts>>();
@@ -47,6 +49,7 @@ export class ServerLedger {
         counts.acknowledged += accepted;
         counts.rejected += rejected;
         counts.duplicate += duplicate;
+        counts.stored += accepted - duplicate;
       }
     }
   }

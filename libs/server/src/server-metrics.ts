@@ -20,6 +20,9 @@ export interface MetricDescription {
   readonly action: string;
 }
 
+/** Labels that only some series of a metric have. Of the metrics with `tenant`: `more="true"` for those beyond the bound, together. */
+export const OCCASIONAL_LABELS = ['more'] as const;
+
 /** Every metric of the server itself; those of its store are in `store-figures.ts`. */
 export const SERVER_METRICS = {
   cogniverse_server_spans_received_total: {
@@ -49,6 +52,13 @@ export const SERVER_METRICS = {
     labels: ['tenant'],
     meaning: 'Acknowledged spans that were known to be held already: same request, or still in memory.',
     action: 'Many: exporters do not get their answers in time; raise their timeout.',
+  },
+  cogniverse_server_spans_stored_total: {
+    type: 'counter',
+    unit: 'spans',
+    labels: ['tenant'],
+    meaning: 'Acknowledged spans that were not known to be held already; with the duplicate ones all acknowledged.',
+    action: '',
   },
   cogniverse_server_ingest_requests_total: {
     type: 'counter',
@@ -259,7 +269,7 @@ export class ServerMetrics {
 
   #renderLedger(text: MetricsText, ledger: ServerLedger): void {
     const { tenants, others, requests } = ledger.snapshot();
-    for (const fate of ['received', 'acknowledged', 'rejected', 'duplicate'] as const) {
+    for (const fate of ['received', 'acknowledged', 'rejected', 'duplicate', 'stored'] as const) {
       const name = `cogniverse_server_spans_${fate}_total` as const;
       text.head(name);
       for (const counts of tenants) text.sample(name, counts[fate], { tenant: counts.tenantId ?? '' });

@@ -19,11 +19,11 @@ it('counts per tenant, and received is acknowledged plus rejected', () => {
   ledger.count({ status: 'invalid', code: 'malformed', message: '' });
   expect(ledger.snapshot()).toEqual({
     tenants: [
-      { tenantId: 'acme', received: 6, acknowledged: 5, rejected: 1, duplicate: 2 },
-      { tenantId: null, received: 1, acknowledged: 1, rejected: 0, duplicate: 0 },
+      { tenantId: 'acme', received: 6, acknowledged: 5, rejected: 1, duplicate: 2, stored: 3 },
+      { tenantId: null, received: 1, acknowledged: 1, rejected: 0, duplicate: 0, stored: 1 },
     ],
-    others: { received: 0, acknowledged: 0, rejected: 0, duplicate: 0 },
-    total: { received: 7, acknowledged: 6, rejected: 1, duplicate: 2 },
+    others: { received: 0, acknowledged: 0, rejected: 0, duplicate: 0, stored: 0 },
+    total: { received: 7, acknowledged: 6, rejected: 1, duplicate: 2, stored: 4 },
     requests: { stored: 3, invalid: 1, overloaded: 1, unavailable: 0 },
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { describeStoreFigure, STORE_FIGURE_MEANINGS } from '../dist/store-figures.js';
+import { describeStoreFigure, STORE_FIGURES } from '../dist/store-figures.js';
 import { send, startTestServer, type TestServer, withMethods } from './running-server.js';
 
 let running: TestServer;
@@ -38,7 +38,7 @@ it('tells what each figure of the store means, and which of them only grow', asy
     [...text.matchAll(/^# TYPE cogniverse_store_(\w+) (\w+)$/gm)].map(([, name, type]) => [name, type]),
   );
   types.delete('ready');
-  expect([...types.keys()].sort()).toEqual(Object.keys(STORE_FIGURE_MEANINGS).sort());
+  expect([...types.keys()].sort()).toEqual(Object.keys(STORE_FIGURES).sort());
   for (const [name, type] of types) expect(type, name).toBe(name!.endsWith('_total') ? 'counter' : 'gauge');
   expect(text).toContain('# HELP cogniverse_store_hot_spans Spans in memory that are not in day files yet');
   expect(text).toContain('set aside in damaged/.\n# TYPE cogniverse_store_damaged_total counter\n');

@@ -148,21 +148,26 @@ function readPem(path: string, option: string): string {
 }
 
 /**
- * The first SIGTERM or SIGINT. Further ones change nothing: the end is under way and bounded in time, and a Ctrl-C often comes twice
- * (from the terminal to the whole group, and from whoever started us).
+ * The first SIGTERM or SIGINT, or the end of the terminal that it runs in. Further ones change nothing: the end is under way and bounded in
+ * time, and a Ctrl-C often comes twice (from the terminal to the whole group, and from whoever started us).
  */
-function nextStopSignal(): Promise<NodeJS.Signals> {
+function nextStopSignal({ isInteractive }: Terminal): Promise<NodeJS.Signals> {
   return new Promise((done) => {
     process.on('SIGTERM', done);
     process.on('SIGINT', done);
+    if (isInteractive) process.on('SIGHUP', done);
   });
 }
 
-/** SIGHUP: certificate and key are read again. What cannot be used is told, and the old ones stay. */
+/**
+ * SIGHUP to what runs in the background: certificate and key are read again; what cannot be used is told, and the old ones stay. The access
+ * keys are read again whenever their file changes. Without TLS nothing is left to do, and the server goes on.
+ */
 function reloadOnHangup(server: RunningServer, logger: ServerLogger, { tlsCert, tlsKey }: ServeOptions): void {
   process.on('SIGHUP', () => {
+    if (tlsCert === undefined || tlsKey === undefined) return;
     try {
-      server.useCertificate({ cert: readPem(tlsCert!, '--tls-cert'), key: readPem(tlsKey!, '--tls-key') });
+      server.useCertificate({ cert: readPem(tlsCert, '--tls-cert'), key: readPem(tlsKey, '--tls-key') });
     } catch (error) {
       logger.log('error', 'tls_reload_failed', { error: (error as Error).message });
     }
@@ -257,7 +262,7 @@ export function serveCommand(terminal: Terminal, tuning: readonly TuningOption[]
         : { cert: readPem(options.tlsCert, '--tls-cert'), key: readPem(options.tlsKey, '--tls-key') };
     const dataDir = resolve(options.data ?? defaultData());
     process.umask(0o077); // whatever this process writes is its user's alone, also in a directory that others may enter
-    const stopped = nextStopSignal();
+    const stopped = nextStopSignal(terminal);
     // Loaded here: no other command needs them.
     const { accessKeyFile, createStderrLogger, parseServerOptions } = await import('@cogniverse/server/options');
     // Before the store is opened: a mistake in an option leaves no directory behind.
@@ -284,7 +289,7 @@ export function serveCommand(terminal: Terminal, tuning: readonly TuningOption[]
         store,
         logger,
       });
-      if (tls !== undefined) reloadOnHangup(server, logger, options);
+      if (!terminal.isInteractive) reloadOnHangup(server, logger, options);
       announce(terminal, server, dataDir, options.json);
       collectWhenIdle();
       await stopped;

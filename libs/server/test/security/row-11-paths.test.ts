@@ -28,7 +28,7 @@ const NAMES = [
 ];
 /** Files that a store has, whatever is in it. */
 const KNOWN =
-  /^(FORMAT|lock(\..*)?|keys\.json(\..*)?|meta\.duckdb(\.wal)?|(wal|days|damaged|temp|trash|secret)(\/.*)?|[\w.-]+)$/;
+  /^(FORMAT|lock(\..*)?|keys\.json(\..*)?|audit\.(jsonl|key)|meta\.duckdb(\.wal)?|(wal|days|damaged|temp)(\/[\w.-]+)?)$/;
 
 let outside: string;
 let data: string;

@@ -1,4 +1,11 @@
 /** Row 14: TLS is verified, and credentials go to another host encrypted or not at all (the OTLP senders: libs/foundation/test/export/tls.test.ts). */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { selfSigned } from '@cogniverse/example-reference/self-signed';
 import { openRemoteStore } from '@cogniverse/foundation/client';
 import { ConfigurationError, otlpTarget, TelemetryConfig } from '@cogniverse/foundation/telemetry';
@@ -35,6 +42,67 @@ describe('a client of the server', () => {
     await remote.shutdown();
     await running.stop();
   });
+});
+
+/** A client in a process of its own, which trusts what `NODE_EXTRA_CA_CERTS` names: what it wrote, or the code of its error and of the cause. */
+async function trustingClient(url: string, authority: string): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'cogniverse-row-14-'));
+  writeFileSync(join(directory, 'ca.pem'), authority);
+  try {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [fileURLToPath(new URL('./trusting-client.mjs', import.meta.url)), url],
+      { env: { ...process.env, NODE_EXTRA_CA_CERTS: join(directory, 'ca.pem') } },
+    );
+    return stdout.trim();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+describe('a client of the server that trusts the authority of the certificate', () => {
+  const yesterday = { notBefore: new Date(Date.now() - 9 * DAY), notAfter: new Date(Date.now() - DAY) };
+  const tomorrow = { notBefore: new Date(Date.now() + DAY), notAfter: new Date(Date.now() + 9 * DAY) };
+  it.each([
+    ['that is in order', selfSigned({ ip: localhost }), 'written'],
+    ['that has expired', selfSigned({ ip: localhost, ...yesterday }), 'backend_unavailable CERT_HAS_EXPIRED'],
+    ['that is not valid yet', selfSigned({ ip: localhost, ...tomorrow }), 'backend_unavailable CERT_NOT_YET_VALID'],
+    ['for another host', selfSigned({ dns: 'other.example' }), 'backend_unavailable ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['for another address', selfSigned({ ip: [127, 0, 0, 2] }), 'backend_unavailable ERR_TLS_CERT_ALTNAME_INVALID'],
+  ])('writes to one with a certificate %s, or nothing', async (_what, tls, outcome) => {
+    const running = await startTestServer({ server: { tls: { cert: tls.cert, key: tls.key } } });
+    expect(await trustingClient(running.url, tls.cert)).toBe(outcome);
+    expect(await running.store.listDatasets({ tenantId: 'acme' })).toHaveLength(outcome === 'written' ? 1 : 0);
+    await running.stop();
+  });
+});
+
+it('the server takes no TLS older than 1.2, on any port', async () => {
+  const tls = selfSigned({ ip: localhost });
+  const running = await startTestServer({ server: { tls: { cert: tls.cert, key: tls.key } } });
+  const offered = (address: string, version: 'TLSv1.1' | 'TLSv1.2') =>
+    new Promise<string>((resolve) => {
+      const { port } = new URL(address.replace(/^(?!http)/, 'https://'));
+      const socket = connect({
+        host: '127.0.0.1',
+        port: Number(port),
+        rejectUnauthorized: false,
+        minVersion: 'TLSv1',
+        maxVersion: version,
+        // Else this side refuses already: its library allows nothing so old by itself.
+        ciphers: 'DEFAULT@SECLEVEL=0',
+      });
+      socket.once('secureConnect', () => {
+        resolve(String(socket.getProtocol()));
+        socket.destroy();
+      });
+      socket.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
+    });
+  for (const address of Object.values(running.server.addresses)) {
+    expect(await offered(address, 'TLSv1.1')).toMatch(/PROTOCOL_VERSION|ECONNRESET/);
+    expect(await offered(address, 'TLSv1.2')).toBe('TLSv1.2');
+  }
+  await running.stop();
 });
 
 describe('credentials over plain HTTP', () => {

@@ -11,6 +11,8 @@ export interface Memory {
   readonly now: number;
   readonly peak: number;
   readonly cpu: NodeJS.CpuUsage;
+  /** Longest time that the event loop was late since the last question. */
+  readonly lagMillis: number;
 }
 
 export interface ServerProcess {

@@ -162,6 +162,7 @@ function series(name: string, labels: Record<string, string>, value: number): st
   return `${name}{${inner.join(',')}} ${value}`;
 }
 
+/** The format knows these three escapes and no other. */
 function escapeLabel(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -1,5 +1,5 @@
 /**
- * The Python that reads our Arrow files, with pyarrow and pandas: an environment of its own under `.cache/`, made once a set of requirements.
+ * A Python with the packages that read what we write: an environment of its own under `.cache/`, made once a set of requirements.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -8,7 +8,6 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const requirements = resolve(import.meta.dirname, 'requirements.txt');
 
 /** Version of the `python3` on the path; undefined where it is missing, or cannot make environments. */
 export function pythonVersion(): string | undefined {
@@ -18,11 +17,11 @@ export function pythonVersion(): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** Path of a Python that has the requirements. */
-export async function pythonWithArrow(version: string): Promise<string> {
+/** Path of a Python that has the requirements of this file. `name`: what the environment is for, in its folder's name. */
+export async function pythonWith(version: string, name: string, requirements: string): Promise<string> {
   const key = createHash('sha256').update(version).update(readFileSync(requirements)).digest('hex').slice(0, 12);
-  const cache = resolve(import.meta.dirname, '../../.cache');
-  const environment = join(cache, `python-arrow-${key}`);
+  const cache = resolve(import.meta.dirname, '../.cache');
+  const environment = join(cache, `python-${name}-${key}`);
   const python = join(environment, 'bin/python');
   const complete = join(environment, 'complete');
   if (existsSync(complete)) return python;
