@@ -69,6 +69,8 @@ export class Database {
       threads: String(options.threads),
       temp_directory: options.tempDirectory,
       preserve_insertion_order: 'false',
+      // Sorted pages of up to so many rows read their wide columns for these rows alone.
+      late_materialization_max_rows: '1001',
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     });

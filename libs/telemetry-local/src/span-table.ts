@@ -22,9 +22,9 @@ import type { ProjectKey } from './project-key.js';
 
 /**
  * Columns of a stored span. `seq` is the order of ingestion, `seg` the log segment it came with.
- * `attributes` is JSON text: key to value as `attribute-text.ts` writes it.
+ * `attributes` is JSON text: key to value as `attribute-text.ts` writes it. `packed`: how columns are kept that repeat themselves.
  */
-const COLUMNS = `
+const columns = (packed: string) => `
   project_key BIGINT NOT NULL,
   tenant_id VARCHAR,
   project VARCHAR NOT NULL,
@@ -45,17 +45,20 @@ const COLUMNS = `
   cost DOUBLE,
   input_value VARCHAR,
   output_value VARCHAR,
-  attributes VARCHAR NOT NULL,
+  attributes VARCHAR NOT NULL${packed},
   flags UINTEGER NOT NULL,
   trace_state VARCHAR NOT NULL,
-  rest BLOB,
+  rest BLOB${packed},
   origin BLOB NOT NULL,
   seq BIGINT NOT NULL`;
 
-/** Of a day file. */
-export const STORED_COLUMNS = `${COLUMNS},\n  seg BIGINT NOT NULL`;
+/**
+ * Of a day file. By zstd attributes take a quarter of what DuckDB's own choice makes of them, and are read as quickly; inputs and outputs gain less, and rows of them
+ * that stand apart would take twice as long to read.
+ */
+export const STORED_COLUMNS = `${columns(' USING COMPRESSION zstd')},\n  seg BIGINT NOT NULL`;
 /** Of a hot table; `day` is the day file that the row will go to. */
-export const HOT_COLUMNS = `${COLUMNS},\n  day INTEGER NOT NULL`;
+export const HOT_COLUMNS = `${columns('')},\n  day INTEGER NOT NULL`;
 
 /** Attributes that have a column of their own for their text, because it may be long. */
 export const TEXT_COLUMNS: Readonly<Record<string, string>> = Object.assign(Object.create(null), {
