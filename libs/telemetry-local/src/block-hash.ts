@@ -1,15 +1,15 @@
 /**
- * What stands in a block's filters for a value, a key or a trigram: 32 bits, the same when written and when asked for.   Write path: [block-hash] <- blocks; read path: block-tests.
+ * What stands in a block's filters for a value, a key or a fragment: 32 bits, the same when written and when asked for.   Write path: [block-hash] <- blocks; read path: block-tests.
  *
  * Equal things have equal hashes; different ones may, too, and then a block is read in vain. A surrogate counts as U+FFFD, which is what the
  * table of spans holds in the place of a lone one.
  */
 
-/** Longer strings are found by their trigrams alone: nearly each of them would take a place in the filter of values. */
+/** Longer strings are found by their fragments alone: nearly each of them would take a place in the filter of values. */
 export const MAX_VALUE_LENGTH = 64;
 
-/** A trigram is a number of so many bits. */
-export const TRIGRAM_BITS = 16;
+/** A fragment is five letters that follow each other in a text, in lower case; as a number of so many bits. Three letters would be more often asked for, but nearly any three are in any longer text. */
+export const FRAGMENT_BITS = 16;
 
 /** All bits of it depend on each other (the end of MurmurHash3). */
 export function mixed(value: number): number {
@@ -65,16 +65,24 @@ function lower(code: number): number {
   return code === 0x212a ? 107 : code; // the sign of Kelvin
 }
 
-/** Sets the bit of each three letters of the text that follow each other, in lower case. `bits` has 2^TRIGRAM_BITS. */
-export function addTrigrams(text: string, bits: Uint32Array): void {
+/** Letters of a fragment, each moved on by 6 bits for the next one: 30 bits are those of five. */
+const FRAGMENT_LENGTH = 5;
+const WINDOW = 2 ** 30 - 1;
+
+function fragment(window: number): number {
+  return Math.imul(window, 0x9e3779b1) >>> (32 - FRAGMENT_BITS);
+}
+
+/** Sets the bit of each fragment of the text. `bits` has 2^FRAGMENT_BITS. */
+export function addFragments(text: string, bits: Uint32Array): void {
   const { length } = text;
-  if (length < 3) return;
-  let window = (lower(text.charCodeAt(0)) << 7) ^ lower(text.charCodeAt(1));
-  for (let i = 2; i < length; i++) {
+  let window = 0;
+  for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);
-    window = ((window << 7) ^ (code < 128 ? (code >= 65 && code <= 90 ? code + 32 : code) : lower(code))) & 0x1fffff;
-    const trigram = Math.imul(window, 0x9e3779b1) >>> (32 - TRIGRAM_BITS);
-    bits[trigram >>> 5]! |= 1 << (trigram & 31);
+    window = ((window << 6) ^ (code < 128 ? (code >= 65 && code <= 90 ? code + 32 : code) : lower(code))) & WINDOW;
+    if (i < FRAGMENT_LENGTH - 1) continue;
+    const bit = fragment(window);
+    bits[bit >>> 5]! |= 1 << (bit & 31);
   }
 }
 
@@ -83,18 +91,16 @@ function hasOneCase(code: number): boolean {
   return code < 128 || (code >= 0x3040 && code <= 0x9fff) || (code >= 0xac00 && code <= 0xd7a3);
 }
 
-/** The trigrams that a text must have if it contains this one, in whatever case; none if nothing can be said. */
-export function trigramsOf(text: string): number[] {
-  const trigrams = new Set<number>();
-  const codes = Array.from({ length: text.length }, (_, i) => {
+/** The fragments that a text must have if it contains this one, in whatever case; none if nothing can be said. */
+export function fragmentsOf(text: string): number[] {
+  const fragments = new Set<number>();
+  let window = 0;
+  let known = 0;
+  for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    return hasOneCase(code) ? lower(code) : undefined;
-  });
-  for (let i = 2; i < codes.length; i++) {
-    const [a, b, c] = [codes[i - 2], codes[i - 1], codes[i]];
-    if (a === undefined || b === undefined || c === undefined) continue;
-    const window = ((a << 14) ^ (b << 7) ^ c) & 0x1fffff;
-    trigrams.add(Math.imul(window, 0x9e3779b1) >>> (32 - TRIGRAM_BITS));
+    known = hasOneCase(code) ? known + 1 : 0;
+    window = ((window << 6) ^ lower(code)) & WINDOW;
+    if (known >= FRAGMENT_LENGTH) fragments.add(fragment(window));
   }
-  return [...trigrams];
+  return [...fragments];
 }

@@ -1,5 +1,5 @@
 /**
- * What the spans of a block have: which values, which trigrams their texts have, numbers from where to where. Reads leave out the blocks that cannot hold what is asked for.
+ * What the spans of a block have: which values, which fragments their texts have, numbers from where to where. Reads leave out the blocks that cannot hold what is asked for.
  * Write path: segment -> [blocks] -> flush.
  *
  * A block is up to 1,024 spans of one project and day that came one after another with the same segment. All that is said of them is hashed (`block-hash.ts`), but for numbers
@@ -9,20 +9,21 @@ import type { AnyValue, Attributes, OtlpSpan } from '@cogniverse/foundation/otlp
 import { sessionIdOf } from '@cogniverse/foundation/store';
 import type { DuckDBAppender } from '@duckdb/node-api';
 import {
-  addTrigrams,
+  addFragments,
   FIELD,
+  FRAGMENT_BITS,
   idHash,
   KIND,
   MAX_VALUE_LENGTH,
   mixed,
   numberHash,
-  TRIGRAM_BITS,
   textHash,
 } from './block-hash.js';
+import { NUMBER_BYTES, PROBES } from './filled-block.js';
 import type { ProjectKey } from './project-key.js';
 
 /**
- * Of a day file. `filter`, `trigrams`: bits, a power of two of them, as words of 32, the lowest first. `numbers`: for each numeric attribute the hash of
+ * Of a day file. `filter`, `fragments`: bits, a power of two of them, as words of 32, the lowest first. `numbers`: for each numeric attribute the hash of
  * its key (4 bytes, 4 more are 0), its least and its greatest value (8 bytes each); little-endian all of them.
  * `seg` is that of the rows; those of a segment without blocks in a file are looked for without them.
  */
@@ -35,21 +36,18 @@ export const BLOCK_COLUMNS = `
   first_ns BIGINT NOT NULL,
   last_ns BIGINT NOT NULL,
   filter BLOB NOT NULL,
-  trigrams BLOB NOT NULL,
+  fragments BLOB NOT NULL,
   numbers BLOB NOT NULL`;
 
-/** Bits that each value sets in the filter. */
-export const PROBES = 6;
 const BLOCK_SPANS = 1024;
 /** A filter is made as small as it can be with at most this share of its bits set: of values that are not there, one of 100 or fewer seems to be. */
 const FULL_FILTER = 0.5;
-/** Trigrams set one bit each, and a text that is asked for has several. */
-const FULL_TRIGRAMS = 0.3;
+/** Fragments set one bit each, and a text that is asked for has several. */
+const FULL_FRAGMENTS = 0.4;
 const MAX_FILTER_BITS = 2 ** 20;
-/** Texts of fewer letters wait as they are, because the bits of trigrams would take more memory. */
-const WAITING_LETTERS = 2 ** (TRIGRAM_BITS - 3);
+/** Texts of fewer letters wait as they are, because the bits of fragments would take more memory. */
+const WAITING_LETTERS = 2 ** (FRAGMENT_BITS - 3);
 const MAX_KEYS = 10_000;
-const NUMBER_BYTES = 24;
 /** A number as JSON writes it: conditions compare such text as a number. */
 const NUMBER_TEXT = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
@@ -64,7 +62,7 @@ export interface BlockHead {
 export interface Block extends BlockHead {
   readonly project: ProjectKey;
   readonly filter: Uint8Array;
-  readonly trigrams: Uint8Array;
+  readonly fragments: Uint8Array;
   readonly numbers: Uint8Array;
 }
 
@@ -133,7 +131,7 @@ class OpenBlock {
   #hashes = new Int32Array(64);
   #count = 0;
   readonly #numbers = new Map<number, { least: number; greatest: number }>();
-  #trigrams: Uint32Array | undefined;
+  #fragments: Uint32Array | undefined;
   #waiting: string[] = [];
   #letters = 0;
 
@@ -163,22 +161,22 @@ class OpenBlock {
   }
 
   addText(text: string): void {
-    if (this.#trigrams !== undefined) {
-      addTrigrams(text, this.#trigrams);
+    if (this.#fragments !== undefined) {
+      addFragments(text, this.#fragments);
       return;
     }
     this.#waiting.push(text);
     this.#letters += text.length;
     if (this.#letters > WAITING_LETTERS) {
-      this.#trigrams = this.#trigramsSoFar();
+      this.#fragments = this.#fragmentsSoFar();
       this.#waiting = [];
     }
   }
 
-  #trigramsSoFar(): Uint32Array {
-    const trigrams = this.#trigrams ?? new Uint32Array(2 ** (TRIGRAM_BITS - 5));
-    for (const text of this.#waiting) addTrigrams(text, trigrams);
-    return trigrams;
+  #fragmentsSoFar(): Uint32Array {
+    const fragments = this.#fragments ?? new Uint32Array(2 ** (FRAGMENT_BITS - 5));
+    for (const text of this.#waiting) addFragments(text, fragments);
+    return fragments;
   }
 
   /** As it is by now; more may be added afterwards. */
@@ -197,7 +195,7 @@ class OpenBlock {
       first: this.first,
       last: this.last,
       filter: filterOf(this.#hashes.subarray(0, this.#count)),
-      trigrams: folded(this.#trigramsSoFar(), FULL_TRIGRAMS),
+      fragments: folded(this.#fragmentsSoFar(), FULL_FRAGMENTS),
       numbers,
     };
   }
@@ -360,7 +358,7 @@ export function appendBlock(appender: DuckDBAppender, segment: number, block: Bl
   appender.appendBigInt(block.first);
   appender.appendBigInt(block.last);
   appender.appendBlob(block.filter);
-  appender.appendBlob(block.trigrams);
+  appender.appendBlob(block.fragments);
   appender.appendBlob(block.numbers);
   appender.endRow();
 }

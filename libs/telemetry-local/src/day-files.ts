@@ -161,6 +161,9 @@ export class DayFiles {
     try {
       await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.erased (marked BOOLEAN)`);
       await this.#connection.run(`DELETE FROM ${catalog}.spans WHERE ${gone.sql}`, gone.parameters);
+      await this.#connection.run(
+        `DELETE FROM ${catalog}.blocks WHERE (seg, project_key) NOT IN (SELECT (seg, project_key) FROM ${catalog}.spans)`,
+      );
     } catch (error) {
       await this.#connection.run('ROLLBACK');
       throw error;

@@ -23,11 +23,13 @@ import type {
 } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { BackupHost, LogPart } from './backup/backup.js';
+import { BlockIndex } from './block-index.js';
 import { type DataDirectory, prepareLogOf } from './data-directory.js';
 import { Database, isFatal, isNoDamage, type SqlParameters, type SqlRows } from './database.js';
 import { cannotOpen, type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
 import { type EraseHost, Eraser } from './erasure/eraser.js';
 import { attachMeta } from './erasure/rewrite-meta.js';
+import type { StoredBlock } from './filled-block.js';
 import { flushSegment } from './flush.js';
 import { KnownSpans } from './known-spans.js';
 import type { LocalStoreConfig } from './options.js';
@@ -37,7 +39,6 @@ import { spanConditionOf } from './query/conditions/query-condition.js';
 import { projectCondition, tenantCondition } from './query/span-conditions.js';
 import { SqlBuilder } from './query/sql-builder.js';
 import { type RememberedAnswer, RequestMemory, requestDigest } from './request-memory.js';
-import { type Run, RunIndex } from './runs.js';
 import { type PreparedTable, Segment, spanIdentity } from './segment.js';
 import { type NanosRange, Snapshot } from './snapshot.js';
 import { admitSpans, rejectionMessage } from './span-admission.js';
@@ -99,7 +100,7 @@ export class StoreEngine {
   /** Writes day files. */
   readonly #flushConnection: DuckDBConnection;
   readonly #days: DayFiles;
-  readonly #runs = new RunIndex();
+  readonly #blocks = new BlockIndex();
   readonly #known = new Map<number, KnownSpans>();
   /** Readings of ids under way. They settle before the database is closed or its thread ends. */
   readonly #loadingKnown = new Map<KnownSpans, Promise<void>>();
@@ -180,7 +181,7 @@ export class StoreEngine {
       settle: () => this.settle(),
       requireRoom: (bytes) => this.#requireRoom(bytes),
       changed: (day) => {
-        this.#runs.forget(day);
+        this.#blocks.forget(day);
         for (const segment of this.#segments) segment.reconsider(day);
       },
       forget: (tenant) => this.#memory.forgetTenant(tenant),
@@ -710,7 +711,7 @@ export class StoreEngine {
         await this.#inColdTurn(async () => {
           await this.#settleDoubts();
           await flushSegment(this.#database, this.#flushConnection, this.#days, segment);
-          await this.#noteRuns(segment);
+          await this.#noteBlocks(segment);
           await this.#publish(segment);
         });
         this.#settled();
@@ -734,8 +735,8 @@ export class StoreEngine {
     }
   }
 
-  async #noteRuns({ number, blocks }: Segment): Promise<void> {
-    for (const day of blocks.days) await this.#runs.note(day, number, blocks);
+  async #noteBlocks({ number, blocks }: Segment): Promise<void> {
+    for (const day of blocks.days) await this.#blocks.note(day, number, blocks);
   }
 
   #inColdTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -830,9 +831,14 @@ export class StoreEngine {
     return this.#database.query(sql, parameters);
   }
 
-  /** Runs of a project in a day file; it may name segments past a snapshot's watermark. */
-  runsOf(file: DayFile, projectKey: bigint): Promise<Run[]> {
-    return this.#runs.of(file, projectKey, (sql) => this.query(sql));
+  /** Blocks of a project in a day file, in no order, with what they hold if asked for; they may be of segments past a snapshot's watermark. */
+  blocksOf(file: DayFile, projectKey: bigint, filled: boolean): Promise<readonly StoredBlock[]> {
+    return this.#blocks.of(file, projectKey, filled, (sql) => this.query(sql));
+  }
+
+  /** Whether it costs nothing to know what the blocks hold. */
+  hasFilledBlocks(file: DayFile, projectKey: bigint): boolean {
+    return this.#blocks.isFilled(file, projectKey);
   }
 
   /** All projects that have spans, in no order. */
@@ -842,7 +848,7 @@ export class StoreEngine {
     const hot = [...this.#segments];
     for (const { blocks } of hot) for (const [id, project] of blocks.projects) projects.set(id, project);
     for (const file of this.#days.all()) {
-      const known = await this.#runs.projectsOf(file, (sql) => this.query(sql));
+      const known = await this.#blocks.projectsOf(file, (sql) => this.query(sql));
       for (const [id, project] of known) projects.set(id, project);
     }
     return [...projects.values()];

@@ -24,6 +24,12 @@ export interface NanosRange {
   readonly end?: bigint | undefined;
 }
 
+/** Start times in nanoseconds, both included. */
+export interface TimeSpan {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
 export interface SourceOptions {
   /** Only this project; its tenant and name are to be compared besides. */
   readonly projectKey?: bigint | undefined;
@@ -66,13 +72,13 @@ export class Snapshot {
     return this.#days.filter(({ day }) => dayInRange(day, range));
   }
 
-  /** SELECT over one day file; `chosen`: only what came with these segments. */
-  daySource(file: DayFile, options: SourceOptions, chosen?: readonly number[]): string {
-    const segments =
+  /** SELECT over one day file; `chosen`: only rows that start within one of these times, the last included. */
+  daySource(file: DayFile, options: SourceOptions, chosen?: readonly TimeSpan[]): string {
+    const times =
       chosen === undefined
-        ? `seg <= ${this.watermark}`
-        : `seg BETWEEN ${Math.min(...chosen)} AND ${Math.max(...chosen)} AND seg IN (${chosen.join(', ')})`;
-    return `SELECT * FROM ${file.catalog}.spans WHERE ${segments} AND ${conditions(options)}`;
+        ? 'true'
+        : `(${chosen.map(({ first, last }) => `start_ns BETWEEN ${first} AND ${last}`).join(' OR ')})`;
+    return `SELECT * FROM ${file.catalog}.spans WHERE seg <= ${this.watermark} AND ${conditions(options)} AND ${times}`;
   }
 
   /** SELECT over one hot table, without the copies of spans that a day file holds. */

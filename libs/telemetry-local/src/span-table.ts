@@ -213,8 +213,7 @@ export function appendSpanRow(appender: DuckDBAppender, row: SpanRow): number {
 export const RESTORE_SELECT = `tenant_id, project, lower(hex(trace_id)), lower(hex(span_id)), lower(hex(parent_id)), name, kind,
   start_ns, end_ns, status, status_message, attributes, input_value, output_value, flags, trace_state, rest, origin, seq`;
 
-/** Places of the sort keys in it. */
-export const RESTORE_START = 7;
+/** Place of the sequence in it. */
 export const RESTORE_SEQUENCE = 18;
 
 type RestoreRow = [

@@ -8,6 +8,7 @@
 import { attributePlaces, InvalidQueryError } from '@cogniverse/foundation/store';
 import type { AttributeFilter } from '@cogniverse/foundation/telemetry';
 import { attributeText as typedText } from '../attribute-text.js';
+import { TEXT_COLUMNS, wellFormed } from '../span-table.js';
 import { attributeText, placeText } from './conditions/attribute-reading.js';
 import { oneOf, requireText, shown } from './query-input.js';
 import type { SqlBuilder } from './sql-builder.js';
@@ -27,6 +28,33 @@ export function attributeTextSql(key: string, sql: SqlBuilder): string {
     .filter(({ key: outer }) => outer !== '')
     .map((place) => placeText({ ...place, json: false }, '', sql));
   return maps.length === 0 ? text : `coalesce(${[text, ...maps].join(', ')})`;
+}
+
+/** What a row's attributes, as JSON text, hold if the attribute of this name begins like this: the text as `JSON.stringify` writes it, which the table of spans is written with. */
+function beginning(key: string, typed: string): string {
+  return `${JSON.stringify(wellFormed(key))}:${JSON.stringify(wellFormed(typed)).slice(0, -1)}`;
+}
+
+/**
+ * SQL: true of all rows whose attribute may have a text that begins with `typed`, be it inside a map, and of few others. It looks for letters in the text of all attributes, which is
+ * several times faster than to find a key in JSON. `whole`: the text is `typed` itself.
+ */
+function mayHave(key: string, typed: string, whole: boolean, sql: SqlBuilder): string {
+  const needles = [`${beginning(key, typed)}${whole ? '"' : ''}`, ...inMaps(key)];
+  return `(${needles.map((needle) => `contains(attributes, ${sql.bind(needle)})`).join(' OR ')})`;
+}
+
+/** The beginnings of maps that the attribute may be inside. */
+function inMaps(key: string): string[] {
+  return attributePlaces(key.split('.'))
+    .filter(({ key: outer, inner }) => inner.length > 0 && outer !== '')
+    .map(({ key: outer }) => beginning(outer, 'j'));
+}
+
+/** SQL: `test` of the column that holds the attribute if it is a text, or else `other`, where the attribute may be inside a map. */
+function ofTextColumn(key: string, column: string, test: string, other: string, sql: SqlBuilder): string {
+  const maps = inMaps(key).map((needle) => `contains(attributes, ${sql.bind(needle)})`);
+  return `coalesce(${test}, ${column} IS NULL AND (${maps.join(' OR ')}) AND ${other})`;
 }
 
 /** SQL for the value of a numeric attribute as DOUBLE; NULL for any other. */
@@ -106,13 +134,17 @@ export function attributeConditionSql(filter: AttributeFilter, sql: SqlBuilder):
   const operator = oneOf(filter.operator, OPERATORS, `${field}.operator`);
   const text = attributeTextSql(key, sql);
   const { value } = filter;
+  const column = TEXT_COLUMNS[key];
   if (operator === 'exists') {
     if (value !== undefined) throw new InvalidQueryError(`The filter "exists" on ${shown(key)} takes no value.`);
-    return `${text} IS NOT NULL`;
+    return `(${mayHave(key, '', false, sql)} AND ${text} IS NOT NULL)`;
   }
   if (operator === 'contains') {
     const part = requireText(value, `${field}.value of "contains"`);
-    return `(${text}[1] = 's' AND contains(lower(substr(${text}, 2)), lower(${sql.bind(part)})))`;
+    const found = `(${text}[1] = 's' AND contains(lower(substr(${text}, 2)), lower(${sql.bind(part)})))`;
+    return column === undefined
+      ? `(${mayHave(key, 's', false, sql)} AND ${found})`
+      : ofTextColumn(key, column, `contains(lower(${column}), lower(${sql.bind(part)}))`, found, sql);
   }
   if (typeof value === 'string') requireText(value, `${field}.value`);
   else if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
@@ -121,6 +153,11 @@ export function attributeConditionSql(filter: AttributeFilter, sql: SqlBuilder):
     );
   }
   if (operator === 'ne')
-    return `(${text} IS NOT NULL AND NOT coalesce(${comparisonSql(text, 'eq', value, sql)}, false))`;
-  return `coalesce(${comparisonSql(text, operator, value, sql)}, false)`;
+    return `(${mayHave(key, '', false, sql)} AND ${text} IS NOT NULL AND NOT coalesce(${comparisonSql(text, 'eq', value, sql)}, false))`;
+  const found = `coalesce(${comparisonSql(text, operator, value, sql)}, false)`;
+  if (operator !== 'eq' || typeof value === 'number' || typeof value === 'bigint')
+    return `(${mayHave(key, '', false, sql)} AND ${found})`;
+  if (column !== undefined && typeof value === 'string')
+    return ofTextColumn(key, column, `${column} = ${sql.bind(value)}`, found, sql);
+  return `(${mayHave(key, typedText(value), true, sql)} AND ${found})`;
 }

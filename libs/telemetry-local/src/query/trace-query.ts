@@ -8,11 +8,12 @@ import type { SqlRows } from '../database.js';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
 import type { SourceOptions } from '../snapshot.js';
+import { steps, stretches } from './block-steps.js';
+import { testOfSessions, testOfTraces } from './block-tests.js';
 import { traceConditionOf } from './conditions/query-condition.js';
 import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
 import { TRACE_LATENCY_NANOS } from './project-query.js';
 import { nanosRange, oneOf, pageLimit, requireKnownFields, requireProject, textList } from './query-input.js';
-import { runsInOrder, steps } from './run-steps.js';
 import { projectCondition } from './span-conditions.js';
 import { SqlBuilder } from './sql-builder.js';
 
@@ -46,6 +47,10 @@ type TraceRow = [
   completion: number,
   sortKey: bigint,
 ];
+
+/** Traces that are looked at beyond those of the page, because their order by all their spans may differ from that by the spans that were seen; and how many times more if that is not enough. */
+const SPARE_TRACES = 20;
+const MORE_TRACES = 4;
 
 /** Place of `sort_key` in a row. */
 const SORT_KEY = 11;
@@ -81,7 +86,7 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
     const inSession = sessions === undefined ? 'true' : sql.anyOf('session_id', sessions);
     const inFound = (sources: readonly string[]) =>
       `SEMI JOIN (SELECT trace_id FROM (${sources.join(' UNION ALL BY NAME ')}) WHERE ${project} AND ${inSession}) USING (trace_id)`;
-    const pageOf = (found: string) =>
+    const pageOf = (spans: string) =>
       engine.query(
         `SELECT * FROM (
          SELECT lower(hex(trace_id)) AS id, min(start_ns) AS first_ns, max(end_ns) AS last_ns, ${TRACE_LATENCY_NANOS} / 1e6 AS latency,
@@ -91,27 +96,73 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
            arg_min(session_id, (start_ns, seq)) FILTER (WHERE session_id IS NOT NULL),
            coalesce(sum(tokens_prompt), 0), coalesce(sum(tokens_completion), 0),
            ${sort === 'latency' ? TRACE_LATENCY_NANOS : 'min(start_ns)'} AS sort_key
-         FROM (SELECT * FROM (${snapshot.source({ projectKey: key })}) WHERE ${project} AND ${fulfils}) ${found}
+         FROM (${spans})
          GROUP BY trace_id)
        WHERE ${after} ORDER BY sort_key ${order}, id ${order} LIMIT ${limit + 1}`,
         sql.parameters,
       );
+    /** All spans of the traces that are found, wherever they are. */
+    const spansOf = (found: string) =>
+      `SELECT * FROM (SELECT * FROM (${snapshot.source({ projectKey: key })}) WHERE ${project} AND ${fulfils}) ${found}`;
     const options: SourceOptions = { projectKey: key, range };
+    /** As far as a trace of this page may have its first span: it is found by that one, or by a span that comes before it. */
+    const reached = cursor === undefined || restricted || order === 'asc' ? undefined : BigInt(cursor.value);
+    const hot = snapshot.hot.map((table) => snapshot.hotSource(table, options));
+    const tests = sessions === undefined ? [] : [testOfSessions(sessions)];
+    const plan = steps(engine, snapshot, {
+      key,
+      range: reached === undefined ? range : { ...range, end: reached + 1n },
+      order,
+      tests,
+      rows: limit + 1,
+      isFiltered: true,
+      isSelective: tests.length > 0,
+    });
+    const sources = [...hot];
     let rows: SqlRows = [];
     // What is not read yet bounds the start of a trace from above whatever the traces are found by; from below only if any span finds its trace.
-    if (sort === 'start_time' && (order === 'desc' || !restricted)) {
-      const reached = cursor === undefined ? undefined : BigInt(cursor.value);
-      // A trace that starts before the cursor's has its first span there, so it is found by it or by a span that comes before it.
-      const left = order === 'desc' && reached !== undefined && !restricted ? { ...range, end: reached + 1n } : range;
-      const sources: string[] = [];
-      for (const step of steps(snapshot, options, await runsInOrder(engine, snapshot, key, left, order), order)) {
-        sources.push(...step.sources);
+    if (sort !== 'start_time' || (order === 'asc' && restricted)) {
+      rows = await pageOf(spansOf(restricted ? inFound(snapshot.sources(options)) : ''));
+    } else if (condition === undefined && (cursor === undefined || reached !== undefined)) {
+      for (let step = await plan.next(0); !step.done; step = await plan.next(rows.length)) {
+        const { stretches: times, isFinal } = step.value;
+        sources.push(...times.map((of) => snapshot.daySource(of.file, options, of.times)));
         if (sources.length === 0) continue;
-        rows = await pageOf(inFound(sources));
-        if (rows.length > limit && step.isFinal(rows[limit]![SORT_KEY] as bigint)) break;
+        let isComplete = false;
+        for (let most = limit + SPARE_TRACES; !isComplete; most *= MORE_TRACES) {
+          // By the starts that were seen; the first span of a trace may be earlier than these.
+          const seen = (await engine.query(
+            `SELECT lower(hex(trace_id)), min(start_ns) AS first_ns FROM (${sources.join(' UNION ALL BY NAME ')})
+             WHERE ${project} AND ${inSession} ${reached === undefined ? '' : `AND start_ns <= ${reached}`}
+             GROUP BY trace_id ORDER BY first_ns ${order} LIMIT ${most}`,
+            sql.parameters,
+          )) as [string, bigint][];
+          if (seen.length === 0) break;
+          const ids = seen.map(([id]) => id);
+          const whole = await stretches(engine, snapshot, { key, range: {}, tests: [testOfTraces(ids)] });
+          const all = { projectKey: key };
+          const parts = [
+            ...whole.map((of) => snapshot.daySource(of.file, all, of.times)),
+            ...snapshot.hot.map((table) => snapshot.hotSource(table, all)),
+          ];
+          rows = await pageOf(
+            `SELECT * FROM (${parts.join(' UNION ALL BY NAME ')}) WHERE ${project}
+             AND trace_id IN (${ids.map((id) => `from_hex('${id}')`).join(', ')})`,
+          );
+          const enough = rows[limit]?.[SORT_KEY] as bigint | undefined;
+          const [, worst] = seen.at(-1)!;
+          isComplete =
+            seen.length < most || (enough !== undefined && (order === 'desc' ? enough > worst : enough < worst));
+        }
+        if (rows.length > limit && isFinal(rows[limit]![SORT_KEY] as bigint)) break;
       }
     } else {
-      rows = await pageOf(restricted ? inFound(snapshot.sources(options)) : '');
+      for (let step = await plan.next(0); !step.done; step = await plan.next(rows.length)) {
+        sources.push(...step.value.stretches.map(({ file, times }) => snapshot.daySource(file, options, times)));
+        if (sources.length === 0) continue;
+        rows = await pageOf(spansOf(inFound(sources)));
+        if (rows.length > limit && step.value.isFinal(rows[limit]![SORT_KEY] as bigint)) break;
+      }
     }
     const page = (rows as TraceRow[]).slice(0, limit);
     const last = page.at(-1);

@@ -25,6 +25,7 @@ export interface SpanConditionSql {
   readonly sql: string;
   /** It looks at columns of the span alone; else it is a subquery, not to be repeated. */
   readonly ofOneSpan: boolean;
+  readonly expression: ConditionExpression;
 }
 
 /**
@@ -34,9 +35,17 @@ export interface SpanConditionSql {
 export function spanConditionSql(text: string, scope: ConditionScope, sql: SqlBuilder): SpanConditionSql {
   const condition = parseCondition('span', text);
   if (isOfOneSpan(condition.expression)) {
-    return { sql: `(${new ConditionCompiler(condition, sql, '').predicate})`, ofOneSpan: true };
+    return {
+      sql: `(${new ConditionCompiler(condition, sql, '').predicate})`,
+      ofOneSpan: true,
+      expression: condition.expression,
+    };
   }
-  return { sql: subquery(condition, 'seq', `(${scope.spans('range')})`, scope, sql), ofOneSpan: false };
+  return {
+    sql: subquery(condition, 'seq', `(${scope.spans('range')})`, scope, sql),
+    ofOneSpan: false,
+    expression: condition.expression,
+  };
 }
 
 /** SQL: a boolean over a column `trace_id`. Errors: as `spanConditionSql`. */

@@ -1,4 +1,4 @@
-/** Pages that are read from some runs of a project only are those of all its spans. */
+/** Pages that are read from some blocks of a project only are those of all its spans. */
 import type { OtlpSpan } from '@cogniverse/foundation/otlp';
 import type { StoreTraceQuery, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ it('gives the same pages as a plain sort, whatever times the spans of a segment 
       fc.integer({ min: 7, max: 60 }),
       async (requests, limit) => {
         const ended: (() => unknown)[] = [];
-        // Every request closes its segment, so it is a run of its own in each day that it has spans of.
+        // Every request closes its segment, so it is a block of its own in each day that it has spans of.
         const store = await openStore({ segmentMaxSpans: 1, maxWaitingSegments: 100 }, (end) =>
           ended.push(end as () => unknown),
         );
