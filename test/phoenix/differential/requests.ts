@@ -567,6 +567,7 @@ const DATASETS: readonly Ask[] = [
   get('/v1/datasets?name=cities-{run}'),
   get('/v1/datasets?name=no-such-dataset-{run}'),
   get('/v1/datasets?limit=0'),
+  get('/v1/datasets/{dataset}/versions?limit=5000'),
   get('/v1/datasets?cursor=nonsense'),
   get('/v1/datasets/{dataset}'),
   get('/v1/datasets/RGF0YXNldDo5OTk5OTk='),

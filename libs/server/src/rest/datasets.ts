@@ -10,6 +10,7 @@ import type {
   DatasetRow,
   DatasetSplitRecord,
   NewDatasetRow,
+  Page,
   TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -48,8 +49,11 @@ export function registerDatasets(app: FastifyInstance, store: TelemetryStore, bo
     const query = new QueryParameters(request, ['cursor', 'name', 'limit', TENANT_PARAMETER]);
     const limit = query.integer('limit', { min: 1, max: MAX_LIMIT, default: 10 });
     const name = query.single('name') || undefined;
-    const found = await store.listDatasets({ tenantId: chosenTenant(request, query), name });
-    return pageOf(found.reverse(), { limit, cursor: query.single('cursor'), of: phoenixDataset });
+    const tenantId = chosenTenant(request, query);
+    const page = await upTo(limit, query.single('cursor'), (part) =>
+      store.queryDatasets({ tenantId, name, order: 'desc', ...part }),
+    );
+    return { data: page.items.map(phoenixDataset), next_cursor: page.nextCursor ?? null };
   });
 
   app.get('/v1/datasets/:dataset', async (request) => {
@@ -69,12 +73,9 @@ export function registerDatasets(app: FastifyInstance, store: TelemetryStore, bo
     const query = new QueryParameters(request, ['cursor', 'limit', TENANT_PARAMETER]);
     const limit = query.integer('limit', { min: 1, max: MAX_LIMIT, default: 10 });
     const { id, tenantId } = await datasetById(store, request, query);
-    const page = await store.listDatasetVersions({
-      tenantId,
-      datasetId: id,
-      limit: Math.min(limit, PAGE),
-      cursor: query.single('cursor') || undefined,
-    });
+    const page = await upTo(limit, query.single('cursor'), (part) =>
+      store.listDatasetVersions({ tenantId, datasetId: id, ...part }),
+    );
     return {
       data: page.items.map((version) => ({
         version_id: opaqueId('DatasetVersion', version.id),
@@ -336,8 +337,24 @@ async function allRows(
   return { rows, versionId };
 }
 
-/** A page of a list that is at hand as a whole, by id: what comes and goes meanwhile moves nothing. */
-export function pageOf<T extends { readonly id: string; readonly createdAt: string }>(
+/** A page of up to `limit` items, of as many pages of the store as it takes. */
+export async function upTo<T>(
+  limit: number,
+  cursor: string | undefined,
+  read: (part: { readonly limit: number; readonly cursor: string | undefined }) => Promise<Page<T>>,
+): Promise<{ items: T[]; nextCursor: string | undefined }> {
+  const items: T[] = [];
+  let nextCursor = cursor || undefined;
+  do {
+    const page: Page<T> = await read({ limit: Math.min(PAGE, limit - items.length), cursor: nextCursor });
+    items.push(...page.items);
+    nextCursor = page.nextCursor;
+  } while (nextCursor !== undefined && items.length < limit);
+  return { items, nextCursor };
+}
+
+/** A page of a short list that is at hand as a whole, by id: what comes and goes meanwhile moves nothing. */
+function pageOf<T extends { readonly id: string; readonly createdAt: string }>(
   items: readonly T[],
   options: { readonly limit: number; readonly cursor: string | undefined; readonly of: (item: T) => unknown },
 ): { data: unknown[]; next_cursor: string | null } {

@@ -7,13 +7,12 @@ import type {
   DatasetRow,
   ExperimentRecord,
   ExperimentRunRecord,
-  Page,
   TelemetryStore,
 } from '@cogniverse/foundation/telemetry';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { HttpAnswer } from '../error-answers.js';
-import { asFile, csvText, datasetById, pageOf, requireId, splitNames } from './datasets.js';
+import { asFile, csvText, datasetById, requireId, splitNames, upTo } from './datasets.js';
 import { opaqueId, readOpaqueId } from './opaque-id.js';
 import {
   outputOfRun,
@@ -27,7 +26,6 @@ import { chosenTenant, TENANT_PARAMETER } from './project-resolution.js';
 import { QueryParameters } from './query-parameters.js';
 import { bodyTime, jsonRecord, parseBody } from './request-body.js';
 
-const PAGE = 1000;
 const MAX_LIMIT = 1_000_000;
 
 export const EXPERIMENT_PATHS = [
@@ -65,8 +63,10 @@ export function registerExperiments(app: FastifyInstance, store: TelemetryStore,
     const query = new QueryParameters(request, ['cursor', 'limit', TENANT_PARAMETER]);
     const limit = query.integer('limit', { min: 1, max: MAX_LIMIT, default: 50 });
     const { id, tenantId } = await datasetById(store, request, query);
-    const experiments = await store.listExperiments({ tenantId, datasetId: id });
-    return pageOf(experiments.reverse(), { limit, cursor: query.single('cursor'), of: phoenixExperiment });
+    const page = await upTo(limit, query.single('cursor'), (part) =>
+      store.queryExperiments({ tenantId, datasetId: id, order: 'desc', ...part }),
+    );
+    return { data: page.items.map(phoenixExperiment), next_cursor: page.nextCursor ?? null };
   });
 
   app.get('/v1/experiments/:experiment', async (request) => {
@@ -272,22 +272,6 @@ async function experimentById(
     throw new ExperimentNotFoundError(`Experiment with ID ${identifier} does not exist`);
   }
   return found;
-}
-
-/** A page of up to `limit` items, of as many pages of the store as it takes. */
-async function upTo<T>(
-  limit: number,
-  cursor: string | undefined,
-  read: (part: { readonly limit: number; readonly cursor: string | undefined }) => Promise<Page<T>>,
-): Promise<{ items: T[]; nextCursor: string | undefined }> {
-  const items: T[] = [];
-  let nextCursor = cursor || undefined;
-  do {
-    const page: Page<T> = await read({ limit: Math.min(PAGE, limit - items.length), cursor: nextCursor });
-    items.push(...page.items);
-    nextCursor = page.nextCursor;
-  } while (nextCursor !== undefined && items.length < limit);
-  return { items, nextCursor };
 }
 
 /** An example as the lists of what is incomplete show it: under our id alone. */

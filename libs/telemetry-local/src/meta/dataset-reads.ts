@@ -15,38 +15,68 @@ export function readOf(connection: DuckDBConnection): Read {
   return async (sql, parameters) => (await connection.runAndReadAll(sql, parameters)).getRows();
 }
 
+/** A part of a list by position. */
+export interface Part {
+  readonly order?: 'asc' | 'desc' | undefined;
+  /** Begin at this position. */
+  readonly bound?: bigint | undefined;
+  readonly count?: bigint | undefined;
+}
+
+/** SQL: from the bound on, in the order; and what stands after WHERE. */
+export function partSql({ order, bound, count }: Part, sql: SqlBuilder): { condition: string; tail: string } {
+  const descending = order === 'desc';
+  return {
+    condition: bound === undefined ? 'true' : `position ${descending ? '<=' : '>='} ${sql.bind(bound)}`,
+    tail: `ORDER BY position ${descending ? 'DESC' : 'ASC'}${count === undefined ? '' : ` LIMIT ${sql.bind(count)}`}`,
+  };
+}
+
+interface WantedDatasets extends Part {
+  readonly tenantId?: string | null | undefined;
+  readonly id?: string | undefined;
+  readonly name?: string | undefined;
+}
+
 /** In the order of their creation. */
-export async function findDatasets(
-  read: Read,
-  wanted: { tenantId?: string | null | undefined; id?: string | undefined; name?: string | undefined },
-): Promise<DatasetRecord[]> {
+export async function findDatasets(read: Read, wanted: WantedDatasets): Promise<DatasetRecord[]> {
+  return (await selectDatasets(read, wanted)).map(datasetOf);
+}
+
+/** Rows for `datasetOf`; the last column of each is its position. */
+export async function selectDatasets(read: Read, wanted: WantedDatasets): Promise<SqlRows> {
   const sql = new SqlBuilder();
-  const conditions = ['true'];
+  const part = partSql(wanted, sql);
+  const conditions = [part.condition];
   if (wanted.tenantId !== undefined)
-    conditions.push(`d.tenant_id IS NOT DISTINCT FROM ${sql.bind(wanted.tenantId)}::VARCHAR`);
-  if (wanted.id !== undefined) conditions.push(`d.id = ${sql.bind(wanted.id)}`);
-  if (wanted.name !== undefined) conditions.push(`d.name = ${sql.bind(wanted.name)}`);
-  const rows = await read(
-    `SELECT d.id, d.tenant_id, d.name, d.description, d.metadata, v.id, d.created_at, coalesce(d.updated_at, v.created_at), v.row_count
-     FROM meta.datasets d JOIN (
+    conditions.push(`tenant_id IS NOT DISTINCT FROM ${sql.bind(wanted.tenantId)}::VARCHAR`);
+  if (wanted.id !== undefined) conditions.push(`id = ${sql.bind(wanted.id)}`);
+  if (wanted.name !== undefined) conditions.push(`name = ${sql.bind(wanted.name)}`);
+  return read(
+    `WITH d AS (FROM meta.datasets WHERE ${conditions.join(' AND ')} ${part.tail})
+     SELECT d.id, d.tenant_id, d.name, d.description, d.metadata, v.id, d.created_at, coalesce(d.updated_at, v.created_at), v.row_count, d.position
+     FROM d JOIN (
        SELECT dataset_id, max_by(id, number) AS id, max_by(created_at, number) AS created_at, max_by(row_count, number) AS row_count
-       FROM meta.dataset_versions GROUP BY dataset_id) v ON v.dataset_id = d.id
-     WHERE ${conditions.join(' AND ')} ORDER BY d.position`,
+       FROM meta.dataset_versions WHERE dataset_id IN (SELECT id FROM d) GROUP BY dataset_id) v ON v.dataset_id = d.id
+     ORDER BY d.position ${wanted.order === 'desc' ? 'DESC' : 'ASC'}`,
     sql.parameters,
   );
-  return (rows as DatasetColumns[]).map(
-    ([id, tenantId, name, description, metadata, versionId, createdAt, updatedAt, rowCount]) => ({
-      id,
-      tenantId,
-      name,
-      description,
-      metadata: JSON.parse(metadata),
-      versionId,
-      createdAt,
-      updatedAt,
-      exampleCount: Number(rowCount),
-    }),
-  );
+}
+
+export function datasetOf(row: SqlRows[number]): DatasetRecord {
+  const [id, tenantId, name, description, metadata, versionId, createdAt, updatedAt, rowCount] =
+    row as unknown as DatasetColumns;
+  return {
+    id,
+    tenantId,
+    name,
+    description,
+    metadata: JSON.parse(metadata),
+    versionId,
+    createdAt,
+    updatedAt,
+    exampleCount: Number(rowCount),
+  };
 }
 
 type DatasetColumns = [
@@ -59,6 +89,7 @@ type DatasetColumns = [
   createdAt: string,
   updatedAt: string,
   rowCount: bigint,
+  position: bigint,
 ];
 
 /** Errors: `DatasetNotFoundError`. */

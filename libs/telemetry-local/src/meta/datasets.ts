@@ -19,11 +19,13 @@ import type { StoreRequest } from '../store-port.js';
 import { appendRows } from './append-rows.js';
 import {
   datasetNotFound,
+  datasetOf,
   findDatasets,
   type Read,
   readOf,
   requireDataset,
   rowOf,
+  selectDatasets,
   selectRows,
   versionNumber,
 } from './dataset-reads.js';
@@ -198,6 +200,16 @@ export class Datasets {
   /** In the order of their creation. */
   async listDatasets(request: StoreRequest<'listDatasets'>): Promise<DatasetRecord[]> {
     return findDatasets(this.#read, request);
+  }
+
+  async queryDatasets(request: StoreRequest<'queryDatasets'>): Promise<Page<DatasetRecord>> {
+    const { limit, cursor, ...wanted } = request;
+    return pageFrom({
+      limit,
+      cursor,
+      read: (bound, count) => selectDatasets(this.#read, { ...wanted, bound, count }),
+      item: datasetOf,
+    });
   }
 
   /** Errors: `DatasetNotFoundError`. */

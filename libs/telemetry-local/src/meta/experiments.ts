@@ -31,6 +31,8 @@ import type { StoreRequest } from '../store-port.js';
 import {
   findDatasets,
   heldRows,
+  type Part,
+  partSql,
   type Read,
   readOf,
   requireDataset,
@@ -129,6 +131,16 @@ export class Experiments {
   /** In the order of their creation. */
   async listExperiments(request: StoreRequest<'listExperiments'>): Promise<ExperimentRecord[]> {
     return findExperiments(this.#read, request);
+  }
+
+  async queryExperiments(request: StoreRequest<'queryExperiments'>): Promise<Page<ExperimentRecord>> {
+    const { limit, cursor, ...wanted } = request;
+    return pageFrom({
+      limit,
+      cursor,
+      read: (bound, count) => selectExperiments(this.#read, { ...wanted, bound, count }),
+      item: experimentOf,
+    });
   }
 
   /** Errors: `ExperimentNotFoundError`, `InvalidQueryError`. */
@@ -427,22 +439,28 @@ export class Experiments {
 
 // ---- reads
 
-async function findExperiments(
-  read: Read,
-  wanted: {
-    tenantId?: string | null | undefined;
-    experimentId?: string | undefined;
-    datasetId?: string | undefined;
-  },
-): Promise<ExperimentRecord[]> {
+interface WantedExperiments extends Part {
+  readonly tenantId?: string | null | undefined;
+  readonly experimentId?: string | undefined;
+  readonly datasetId?: string | undefined;
+}
+
+/** In the order of their creation. */
+async function findExperiments(read: Read, wanted: WantedExperiments): Promise<ExperimentRecord[]> {
+  return (await selectExperiments(read, wanted)).map(experimentOf);
+}
+
+/** Rows for `experimentOf`; the last column of each is its position. */
+async function selectExperiments(read: Read, wanted: WantedExperiments): Promise<SqlRows> {
   const sql = new SqlBuilder();
-  const conditions = ['true'];
+  const part = partSql(wanted, sql);
+  const conditions = [part.condition];
   if (wanted.tenantId !== undefined)
     conditions.push(`tenant_id IS NOT DISTINCT FROM ${sql.bind(wanted.tenantId)}::VARCHAR`);
   if (wanted.experimentId !== undefined) conditions.push(`id = ${sql.bind(wanted.experimentId)}`);
   if (wanted.datasetId !== undefined) conditions.push(`dataset_id = ${sql.bind(wanted.datasetId)}`);
-  const rows = await read(
-    `WITH e AS (FROM meta.experiments WHERE ${conditions.join(' AND ')}),
+  return read(
+    `WITH e AS (FROM meta.experiments WHERE ${conditions.join(' AND ')} ${part.tail}),
      examples AS (SELECT experiment_id, count(*) AS count FROM meta.experiment_examples
                   WHERE experiment_id IN (SELECT id FROM e) GROUP BY experiment_id),
      runs AS (SELECT r.experiment_id, count(*) AS count, count(*) FILTER (WHERE r.error IS NOT NULL) AS failed,
@@ -451,32 +469,36 @@ async function findExperiments(
               LEFT JOIN meta.experiment_examples x ON x.experiment_id = r.experiment_id AND x.example_id = r.dataset_example_id
               GROUP BY r.experiment_id)
      SELECT e.id, e.tenant_id, e.name, e.description, e.dataset_id, e.dataset_version_id, e.metadata, e.repetitions, e.project_name,
-       e.created_at, e.updated_at, coalesce(examples.count, 0), coalesce(runs.count, 0), coalesce(runs.failed, 0), coalesce(runs.planned, 0)
-     FROM e LEFT JOIN examples ON examples.experiment_id = e.id LEFT JOIN runs ON runs.experiment_id = e.id ORDER BY e.position`,
+       e.created_at, e.updated_at, coalesce(examples.count, 0), coalesce(runs.count, 0), coalesce(runs.failed, 0), coalesce(runs.planned, 0),
+       e.position
+     FROM e LEFT JOIN examples ON examples.experiment_id = e.id LEFT JOIN runs ON runs.experiment_id = e.id
+     ORDER BY e.position ${wanted.order === 'desc' ? 'DESC' : 'ASC'}`,
     sql.parameters,
   );
-  return (rows as ExperimentColumns[]).map((row) => {
-    const [id, tenantId, name, description, datasetId, versionId, metadata, repetitions, projectName, ...rest] = row;
-    const [createdAt, updatedAt, exampleCount, runCount, failedRunCount, plannedRunCount] = rest;
-    return {
-      id,
-      tenantId,
-      name,
-      description: description ?? '',
-      datasetId: datasetId ?? undefined,
-      datasetVersionId: versionId ?? undefined,
-      metadata: JSON.parse(metadata),
-      repetitions: repetitions ?? 1,
-      projectName: projectName ?? undefined,
-      createdAt,
-      updatedAt: updatedAt ?? createdAt,
-      exampleCount: Number(exampleCount),
-      runCount: Number(runCount),
-      successfulRunCount: Number(runCount - failedRunCount),
-      failedRunCount: Number(failedRunCount),
-      missingRunCount: Number(exampleCount) * (repetitions ?? 1) - Number(plannedRunCount),
-    };
-  });
+}
+
+function experimentOf(row: SqlRows[number]): ExperimentRecord {
+  const [id, tenantId, name, description, datasetId, versionId, metadata, repetitions, projectName, ...rest] =
+    row as unknown as ExperimentColumns;
+  const [createdAt, updatedAt, exampleCount, runCount, failedRunCount, plannedRunCount] = rest;
+  return {
+    id,
+    tenantId,
+    name,
+    description: description ?? '',
+    datasetId: datasetId ?? undefined,
+    datasetVersionId: versionId ?? undefined,
+    metadata: JSON.parse(metadata),
+    repetitions: repetitions ?? 1,
+    projectName: projectName ?? undefined,
+    createdAt,
+    updatedAt: updatedAt ?? createdAt,
+    exampleCount: Number(exampleCount),
+    runCount: Number(runCount),
+    successfulRunCount: Number(runCount - failedRunCount),
+    failedRunCount: Number(failedRunCount),
+    missingRunCount: Number(exampleCount) * (repetitions ?? 1) - Number(plannedRunCount),
+  };
 }
 
 type ExperimentColumns = [
@@ -495,6 +517,7 @@ type ExperimentColumns = [
   runCount: bigint,
   failedRunCount: bigint,
   plannedRunCount: bigint,
+  position: bigint,
 ];
 
 /** Errors: `ExperimentNotFoundError`. */
@@ -506,28 +529,23 @@ async function requireExperiment(read: Read, tenantId: string | null, experiment
   return found;
 }
 
-interface WantedRuns {
+interface WantedRuns extends Part {
   readonly experimentId?: string | undefined;
   readonly runId?: string | undefined;
   readonly runIds?: readonly string[] | undefined;
-  readonly order?: 'asc' | 'desc' | undefined;
-  readonly bound?: bigint | undefined;
-  readonly count?: bigint | undefined;
 }
 
 async function selectRunRows(read: Read, wanted: WantedRuns): Promise<SqlRows> {
   const sql = new SqlBuilder();
-  const descending = wanted.order === 'desc';
-  const conditions = ['true'];
+  const part = partSql(wanted, sql);
+  const conditions = [part.condition];
   if (wanted.experimentId !== undefined) conditions.push(`experiment_id = ${sql.bind(wanted.experimentId)}`);
   if (wanted.runId !== undefined) conditions.push(`id = ${sql.bind(wanted.runId)}`);
   if (wanted.runIds !== undefined) conditions.push(sql.anyOf('id', wanted.runIds));
-  if (wanted.bound !== undefined) conditions.push(`position ${descending ? '<=' : '>='} ${sql.bind(wanted.bound)}`);
   return read(
     `SELECT id, experiment_id, dataset_example_id, inputs, outputs, metadata, repetition_number, trace_id, error, start_time, end_time,
        position
-     FROM meta.runs WHERE ${conditions.join(' AND ')} ORDER BY position ${descending ? 'DESC' : 'ASC'}
-     ${wanted.count === undefined ? '' : `LIMIT ${sql.bind(wanted.count)}`}`,
+     FROM meta.runs WHERE ${conditions.join(' AND ')} ${part.tail}`,
     sql.parameters,
   );
 }

@@ -425,6 +425,12 @@ export interface Paged {
   readonly cursor?: string | undefined;
 }
 
+/** Which part of a list, and in which order of creation. */
+export interface OrderedPart extends Paged {
+  /** The oldest first (`asc`) by default. */
+  readonly order?: 'asc' | 'desc' | undefined;
+}
+
 /** Rows of one version. */
 export interface DatasetRowPage extends Page<DatasetRow> {
   readonly versionId: string;

@@ -201,6 +201,12 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     description: 'In the order of their creation.',
     example: { tenant: 'acme', name: 'questions' },
   },
+  queryDatasets: {
+    tag: 'data sets',
+    summary: 'Lists data sets, by tenant or name, a page at a time.',
+    description: 'In the order of their creation, or the newest first.',
+    example: { tenant: 'acme', order: 'desc', limit: 100 },
+  },
   listDatasetVersions: {
     tag: 'data sets',
     summary: 'Lists the versions of a data set.',
@@ -253,6 +259,12 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     summary: 'Lists experiments, by tenant, id or data set.',
     description: 'In the order of their creation, with the numbers of their runs.',
     example: { tenant: 'acme', dataset_id: DATASET_ID },
+  },
+  queryExperiments: {
+    tag: 'experiments',
+    summary: 'Lists experiments, by tenant or data set, a page at a time.',
+    description: 'In the order of their creation, or the newest first, with the numbers of their runs.',
+    example: { tenant: 'acme', dataset_id: DATASET_ID, order: 'desc', limit: 100 },
   },
   changeExperiment: {
     tag: 'experiments',

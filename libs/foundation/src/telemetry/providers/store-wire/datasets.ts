@@ -26,6 +26,7 @@ import {
   ofTenant,
   oneOf,
   optionalText,
+  order,
   pageOf,
   pageSize,
   request,
@@ -156,6 +157,17 @@ export const DATASET_OPERATIONS = {
       name: optionalText,
     }),
     dataOf(z.array(datasetRecord)),
+  ),
+  queryDatasets: reading(
+    'POST datasets/query',
+    ofTenant<RequestOf<'queryDatasets'>>({
+      tenantId: tenantId.optional(),
+      name: optionalText,
+      limit: pageSize,
+      cursor: optionalText,
+      order,
+    }),
+    pageOf(datasetRecord),
   ),
   listDatasetVersions: reading(
     'POST datasets/versions/query',

@@ -209,6 +209,16 @@ export const EXPERIMENT_OPERATIONS = {
     }),
     dataOf(z.array(experimentRecord)),
   ),
+  queryExperiments: reading(
+    'POST experiments/query',
+    ofTenant<RequestOf<'queryExperiments'>>({
+      tenantId: tenantId.optional(),
+      datasetId: optionalText,
+      ...paged,
+      order,
+    }),
+    pageOf(experimentRecord),
+  ),
   changeExperiment: writing(
     'POST experiments/change',
     ofTenant<RequestOf<'changeExperiment'>>({ ...experiment, ...changes }),

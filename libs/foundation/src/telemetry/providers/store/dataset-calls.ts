@@ -7,6 +7,7 @@ import type {
   DatasetVersionRecord,
   ImportCounts,
   NewDatasetRow,
+  OrderedPart,
   Page,
   Paged,
 } from '../records.js';
@@ -56,6 +57,10 @@ export interface DatasetCalls {
     readonly id?: string | undefined;
     readonly name?: string | undefined;
   }): Promise<DatasetRecord[]>;
+  /** The same, a page at a time. */
+  queryDatasets(
+    request: { readonly tenantId?: string | null | undefined; readonly name?: string | undefined } & OrderedPart,
+  ): Promise<Page<DatasetRecord>>;
   /** The newest first. */
   listDatasetVersions(request: OfDataset & Paged): Promise<Page<DatasetVersionRecord>>;
   /** In the order they were added. `splits`: ids or names, of which a row must be in one. Default version: the newest. */

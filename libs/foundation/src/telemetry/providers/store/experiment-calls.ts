@@ -8,6 +8,7 @@ import type {
   ImportCounts,
   IncompleteEvaluation,
   IncompleteRun,
+  OrderedPart,
   Page,
   Paged,
 } from '../records.js';
@@ -32,6 +33,10 @@ export interface ExperimentCalls {
     readonly experimentId?: string | undefined;
     readonly datasetId?: string | undefined;
   }): Promise<ExperimentRecord[]>;
+  /** The same, a page at a time. */
+  queryExperiments(
+    request: { readonly tenantId?: string | null | undefined; readonly datasetId?: string | undefined } & OrderedPart,
+  ): Promise<Page<ExperimentRecord>>;
   changeExperiment(
     request: OfExperiment & {
       readonly name?: string | undefined;
@@ -44,9 +49,7 @@ export interface ExperimentCalls {
   /** Errors: `ExperimentRunExistsError` where this example and repetition succeeded; one that failed is replaced. */
   logRun(request: OfExperiment & { readonly run: NewExperimentRun }): Promise<ExperimentRunRecord>;
   /** In the order they were logged, or the other way round. */
-  getRuns(
-    request: OfExperiment & Paged & { readonly order?: 'asc' | 'desc' | undefined },
-  ): Promise<Page<ExperimentRunRecord>>;
+  getRuns(request: OfExperiment & OrderedPart): Promise<Page<ExperimentRunRecord>>;
   /** Adds or replaces the evaluation of that name. */
   logRunEvaluation(request: {
     readonly tenantId?: string | null | undefined;
