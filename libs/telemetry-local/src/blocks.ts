@@ -70,12 +70,13 @@ export interface Block extends BlockHead {
 interface KnownKey {
   readonly hash: number;
   block: OpenBlock | undefined;
-  text: string;
+  /** The last string; undefined before the first of the block. */
+  text: string | undefined;
   isNested: boolean;
 }
 
 function unseen(hash: number): KnownKey {
-  return { hash, block: undefined, text: '', isNested: false };
+  return { hash, block: undefined, text: undefined, isNested: false };
 }
 
 function bytesOf(words: Uint32Array): Uint8Array {
@@ -287,14 +288,14 @@ export class GrowingBlocks {
     const isFirst = key.block !== block;
     if (isFirst) {
       key.block = block;
-      key.text = '';
+      key.text = undefined;
       key.isNested = false;
       block.add(mixed(key.hash + KIND.any));
     }
     switch (typeof value) {
       case 'string':
-        // The same as the last one is here already; so is the empty text of a key's first value, which is put here.
-        if (value !== key.text || isFirst) this.#addString(block, key, value);
+        // The same as the last one is here already.
+        if (value !== key.text) this.#addString(block, key, value);
         return;
       case 'number':
         this.#addNumber(block, key.hash, value);
