@@ -215,6 +215,7 @@ export class StoreEngine {
       days: this.#days,
       connection: this.#flushConnection,
       exclusive: (work) => this.#database.exclusive(work),
+      fatal: (error) => this.#events.fatal(error),
       coldTurn: (work) => this.#inColdTurn(work),
       keepLogs: (take) => {
         if (this.#keepLog !== undefined)
@@ -918,6 +919,11 @@ export class StoreEngine {
   /** A connection of the caller's own; annotations, data sets and experiments are in its attached database `meta`. Closed by the caller. */
   metaConnection(): Promise<DuckDBConnection> {
     return this.#database.connect();
+  }
+
+  /** Only a new start from the log helps. */
+  fatal(error: unknown): void {
+    this.#events.fatal(error);
   }
 
   prepareMetaLog(): void {

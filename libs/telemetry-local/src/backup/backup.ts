@@ -12,7 +12,7 @@ import { BackendUnavailableError, InvalidQueryError } from '@cogniverse/foundati
 import type { BackupRecord } from '@cogniverse/foundation/telemetry';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { DataDirectory } from '../data-directory.js';
-import { sqlText } from '../database.js';
+import { isFatal, sqlText } from '../database.js';
 import type { DayFiles } from '../day-files.js';
 import { readSegment, syncDirectory } from '../write-ahead-log.js';
 import { type BackupManifest, verifyBackup, writeManifest } from './manifest.js';
@@ -31,6 +31,8 @@ export interface BackupHost {
   readonly days: DayFiles;
   readonly connection: DuckDBConnection;
   exclusive(work: () => Promise<void>): Promise<void>;
+  /** Only a new start from the log helps. */
+  fatal(error: unknown): void;
   coldTurn<T>(work: () => Promise<T>): Promise<T>;
   /** From here on `take` gets each log segment before it is unlinked. */
   keepLogs(take: (log: LogPart) => void): void;
@@ -93,6 +95,7 @@ export async function writeBackup(
     await writeManifest(target, slashed);
     return recordOf(target, await verifyBackup(target));
   } catch (cause) {
+    if (isFatal(cause)) host.fatal(cause);
     throw new BackendUnavailableError(
       `The back-up to ${target} is not complete: ${(cause as Error).message}. Remove the directory and try again.`,
       { cause },

@@ -7,7 +7,7 @@
  */
 import { StoreOpenError, TelemetryError } from '@cogniverse/foundation/store';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { SqlParameters, SqlRows } from '../database.js';
+import { isFatal, type SqlParameters, type SqlRows } from '../database.js';
 import { type Change, CommitQueue } from './commit-queue.js';
 import type { SpanSource } from './metrics.js';
 
@@ -19,6 +19,8 @@ export interface MetaHost extends SpanSource {
   query(sql: string, parameters?: SqlParameters): Promise<SqlRows>;
   /** Called before `meta` is written to: see `prepareLogOf`. */
   prepareMetaLog(): void;
+  /** The database can only be opened anew. */
+  fatal(error: unknown): void;
   /** Runs `work` while no query runs: see `Database.exclusive`. */
   exclusive(work: () => Promise<void>): Promise<void>;
 }
@@ -89,7 +91,10 @@ export class MetaDatabase {
 
   /** Resolves when the change is on disk; rejects with its own error, or the database's. */
   commit<T>(change: Change<T>): Promise<T> {
-    return this.#commits.commit(change);
+    return this.#commits.commit(change).catch((error: unknown) => {
+      if (isFatal(error)) this.host.fatal(error);
+      throw error;
+    });
   }
 
   /** Runs `work` while nothing writes to the database. */
