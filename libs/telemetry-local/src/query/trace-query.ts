@@ -86,7 +86,7 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
     const inSession = sessions === undefined ? 'true' : sql.anyOf('session_id', sessions);
     const inFound = (sources: readonly string[]) =>
       `SEMI JOIN (SELECT trace_id FROM (${sources.join(' UNION ALL BY NAME ')}) WHERE ${project} AND ${inSession}) USING (trace_id)`;
-    const pageOf = (spans: string) =>
+    const pageOf = (spans: string, parameters = sql.parameters) =>
       engine.query(
         `SELECT * FROM (
          SELECT lower(hex(trace_id)) AS id, min(start_ns) AS first_ns, max(end_ns) AS last_ns, ${TRACE_LATENCY_NANOS} / 1e6 AS latency,
@@ -99,7 +99,7 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
          FROM (${spans})
          GROUP BY trace_id)
        WHERE ${after} ORDER BY sort_key ${order}, id ${order} LIMIT ${limit + 1}`,
-        sql.parameters,
+        parameters,
       );
     /** All spans of the traces that are found, wherever they are. */
     const spansOf = (found: string) =>
@@ -145,9 +145,12 @@ export async function queryTraces(engine: StoreEngine, query: StoreTraceQuery): 
             ...whole.map((of) => snapshot.daySource(of.file, all, of.times)),
             ...snapshot.hot.map((table) => snapshot.hotSource(table, all)),
           ];
+          // A statement takes no value that it does not use: those of the sessions are in the one above.
+          const ofTraces = new SqlBuilder();
           rows = await pageOf(
-            `SELECT * FROM (${parts.join(' UNION ALL BY NAME ')}) WHERE ${project}
+            `SELECT * FROM (${parts.join(' UNION ALL BY NAME ')}) WHERE ${projectCondition(ref, ofTraces)}
              AND trace_id IN (${ids.map((id) => `from_hex('${id}')`).join(', ')})`,
+            ofTraces.parameters,
           );
           const enough = rows[limit]?.[SORT_KEY] as bigint | undefined;
           const [, worst] = seen.at(-1)!;
