@@ -19,7 +19,7 @@ import { faultless, verify } from './verify.js';
 import { Tally, type Writer, writeOverGrpc, writeOverHttp } from './writers.js';
 
 const ROUNDS = Number(process.env['COGNIVERSE_CRASH_ROUNDS'] ?? 20);
-const ROUNDS_A_DIRECTORY = 25;
+const ROUNDS_A_DIRECTORY = 10;
 const LEAST_ACKNOWLEDGED = 1_000;
 /**
  * Where rounds end, and when a step begins for which time: as a log segment of 400 spans is closed, or after so many requests of 20 spans, so that

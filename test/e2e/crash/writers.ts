@@ -6,7 +6,7 @@ import { bodyOf } from './spans.js';
 const SPANS_A_REQUEST = 20;
 /** Of one server, after which writers only keep it busy: what ends a round may be a deletion, and takes its time. */
 const ENOUGH = 1_500;
-const PAUSE_MILLIS = 25;
+const PAUSE_MILLIS = 100;
 
 export class Tally {
   readonly sent = new Set<number>();
