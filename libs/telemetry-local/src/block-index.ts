@@ -7,7 +7,7 @@
 import type { ProjectRef } from '@cogniverse/foundation/telemetry';
 import type { GrowingBlocks } from './blocks.js';
 import type { SqlRows } from './database.js';
-import type { DayFile } from './day-files.js';
+import type { DayFile } from './day-file.js';
 import { FilledBlock, type StoredBlock } from './filled-block.js';
 import { type ProjectKey, projectKey } from './project-key.js';
 

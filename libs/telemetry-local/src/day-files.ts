@@ -4,16 +4,16 @@
  * `applied` in each file names the segments whose rows are in it, written in the transaction that wrote the rows: that makes a flush
  * that is repeated after a crash harmless. Times too far from the segment's own day go to one file for all such spans, with their exact values.
  */
-import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreOpenError } from '@cogniverse/foundation/store';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { BLOCK_COLUMNS } from './blocks.js';
+import { DayCopy } from './compaction/day-copy.js';
 import { type DataDirectory, prepareLogOf } from './data-directory.js';
-import { isNoDamage, sqlText } from './database.js';
+import { isNoDamage } from './database.js';
+import { attachDayFile, type DayFile, detachDayFile, makeTables } from './day-file.js';
 import { swapped } from './erasure/file-swap.js';
 import type { SpanCondition } from './erasure/span-condition.js';
-import { STORED_COLUMNS } from './span-table.js';
 import { syncDirectory } from './write-ahead-log.js';
 
 export const NANOS_PER_DAY = 86_400_000_000_000n;
@@ -22,8 +22,6 @@ const MILLIS_PER_DAY = 86_400_000;
 export const OTHER_DAYS = -1;
 const DAYS_BACK = 400;
 const DAYS_AHEAD = 2;
-/** As measured: smaller row groups make reads of one project in a file of many faster, and cost no space. */
-const ROW_GROUP_SIZE = 20_480;
 
 /** Days since 1970. */
 export function dayOfMillis(millis: number): number {
@@ -43,13 +41,6 @@ function dayOfFileName(name: string): number | undefined {
   if (name === 'other.duckdb') return OTHER_DAYS;
   const date = /^(\d{4}-\d{2}-\d{2})\.duckdb$/.exec(name)?.[1];
   return date === undefined ? undefined : dayOfMillis(Date.parse(date));
-}
-
-export interface DayFile {
-  readonly day: number;
-  /** Name of the attached database, safe in SQL. */
-  readonly catalog: string;
-  readonly file: string;
 }
 
 type Exclusive = (work: () => Promise<void>) => Promise<void>;
@@ -106,32 +97,14 @@ export class DayFiles {
     const catalog = catalogOf(day);
     // A day that was removed left an empty database for reads that had begun.
     await this.#connection.run(`DETACH DATABASE IF EXISTS ${catalog}`);
-    await this.#attachAs(catalog, file);
+    await attachDayFile(this.#connection, catalog, file);
     // Only now: reads may use whatever is listed.
     const dayFile = { day, catalog, file };
     this.#files.set(day, dayFile);
     return dayFile;
   }
 
-  async #attachAs(catalog: string, file: string): Promise<void> {
-    await this.#connection.run(
-      `ATTACH ${sqlText(file)} AS ${catalog} (STORAGE_VERSION 'latest', ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
-    );
-    chmodSync(file, 0o600);
-    prepareLogOf(file);
-    await this.#makeTables(catalog);
-  }
-
-  async #makeTables(catalog: string): Promise<void> {
-    await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.spans (${STORED_COLUMNS})`);
-    await this.#connection.run(
-      `CREATE TABLE IF NOT EXISTS ${catalog}.applied (seg BIGINT PRIMARY KEY, last_seq BIGINT NOT NULL)`,
-    );
-    // Also in a file that an older version made, without it.
-    await this.#connection.run(`CREATE TABLE IF NOT EXISTS ${catalog}.blocks (${BLOCK_COLUMNS})`);
-  }
-
-  // ---- erasure: called while no flush and no other erasure runs
+  // ---- erasure and compaction: called while no flush and nothing else of them runs
 
   /** Rows that the condition is true of, and all rows. */
   async count({ catalog }: DayFile, gone: SpanCondition): Promise<{ gone: number; all: number }> {
@@ -176,32 +149,27 @@ export class DayFiles {
 
   /** Writes the file anew without the rows, and puts it in the place of the old one: nothing of them is left. `beforeSwap` is called in between. */
   async rewrite(dayFile: DayFile, gone: SpanCondition, exclusive: Exclusive, beforeSwap: () => void): Promise<void> {
-    const { catalog, file } = dayFile;
-    const fresh = `${file}.new`;
-    for (const left of [fresh, `${fresh}.wal`]) rmSync(left, { force: true });
-    await this.#attachAs('fresh_day', fresh);
+    const copy = await DayCopy.begin(dayFile, this.#connection, { gone, segment: undefined });
     try {
-      await this.#connection.run(
-        `INSERT INTO fresh_day.spans BY NAME SELECT * FROM ${catalog}.spans WHERE (${gone.sql}) IS NOT TRUE`,
-        gone.parameters,
-      );
-      // Blocks of which no row is left must not tell what the rows were.
-      await this.#connection.run(
-        `INSERT INTO fresh_day.blocks BY NAME SELECT * FROM ${catalog}.blocks
-         SEMI JOIN (SELECT DISTINCT seg, project_key FROM fresh_day.spans) USING (seg, project_key)`,
-      );
-      await this.#connection.run(`INSERT INTO fresh_day.applied FROM ${catalog}.applied`);
-      await this.#connection.run('CHECKPOINT fresh_day');
-    } finally {
-      await this.#connection.run('DETACH fresh_day');
+      while (await copy.step());
+      await copy.finish();
+    } catch (error) {
+      await copy.abandon();
+      throw error;
     }
     beforeSwap();
+    await this.replace(copy, exclusive);
+  }
+
+  /** Puts a copy that is finished in the place of the file. Errors: `FileSwapError` when the store is without the file. */
+  async replace({ source, file: fresh }: DayCopy, exclusive: Exclusive): Promise<void> {
+    const { catalog, file } = source;
     await exclusive(async () => {
-      await this.#detach(dayFile);
+      await detachDayFile(this.#connection, catalog, file);
       await swapped(async () => {
         renameSync(fresh, file);
         syncDirectory(this.#directory.days);
-        await this.#attachAs(catalog, file);
+        await attachDayFile(this.#connection, catalog, file);
       });
     });
   }
@@ -211,24 +179,14 @@ export class DayFiles {
     const { day, catalog, file } = dayFile;
     await exclusive(async () => {
       this.#files.delete(day);
-      await this.#detach(dayFile);
+      await detachDayFile(this.#connection, catalog, file);
       await swapped(async () => {
         unlinkSync(file);
         syncDirectory(this.#directory.days);
         await this.#connection.run(`ATTACH ':memory:' AS ${catalog}`);
-        await this.#makeTables(catalog);
+        await makeTables(this.#connection, catalog);
       });
     });
-  }
-
-  /** With nothing of it in a log of its own. */
-  async #detach({ catalog, file }: DayFile): Promise<void> {
-    await this.#connection.run(`CHECKPOINT ${catalog}`);
-    await this.#connection.run(`DETACH ${catalog}`);
-    const log = `${file}.wal`;
-    if (!existsSync(log)) return;
-    if (statSync(log).size > 0) throw new Error(`${log} is still there`);
-    rmSync(log); // made, and not used
   }
 
   get(day: number): DayFile | undefined {

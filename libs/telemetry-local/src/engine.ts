@@ -24,9 +24,11 @@ import type {
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { BackupHost, LogPart } from './backup/backup.js';
 import { BlockIndex } from './block-index.js';
+import { Compaction, type CompactionHost } from './compaction/compaction.js';
 import { type DataDirectory, prepareLogOf } from './data-directory.js';
 import { Database, isFatal, isNoDamage, type SqlParameters, type SqlRows } from './database.js';
-import { cannotOpen, type DayFile, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
+import type { DayFile } from './day-file.js';
+import { cannotOpen, DayFiles, dayOfMillis, dayOfSpan } from './day-files.js';
 import { type EraseHost, Eraser } from './erasure/eraser.js';
 import { attachMeta } from './erasure/rewrite-meta.js';
 import type { StoredBlock } from './filled-block.js';
@@ -132,6 +134,12 @@ export class StoreEngine {
   /** Tenants that are being deleted: what they send is refused. */
   readonly #deleting = new Set<string | null>();
   readonly eraser: Eraser;
+  readonly #compaction: Compaction;
+  /** Snapshots that are held. */
+  #snapshots = 0;
+  #whenNoSnapshot: (() => void) | undefined;
+  /** While it is there no snapshot is taken; resolves when that is over. */
+  #noSnapshots: Promise<void> | undefined;
   /** While a back-up is written: gets log segments before they are unlinked. */
   #keepLog: ((log: LogPart) => void) | undefined;
   #wakeFlush: (() => void) | undefined;
@@ -169,6 +177,7 @@ export class StoreEngine {
     this.#days = new DayFiles(directory, connections.flush);
     this.#memory = new RequestMemory({ millis: config.requestMemoryMillis, entries: config.requestMemoryEntries });
     this.eraser = new Eraser(this.#eraseHost());
+    this.#compaction = new Compaction(this.#compactionHost(), config);
   }
 
   #eraseHost(): EraseHost {
@@ -180,6 +189,7 @@ export class StoreEngine {
       coldTurn: (work) => this.#inColdTurn(work),
       settle: () => this.settle(),
       requireRoom: (bytes) => this.#requireRoom(bytes),
+      changing: (day) => this.#compaction.changing(day),
       changed: (day) => {
         this.#blocks.forget(day);
         for (const segment of this.#segments) segment.reconsider(day);
@@ -207,6 +217,22 @@ export class StoreEngine {
         { cause },
       );
     }
+  }
+
+  #compactionHost(): CompactionHost {
+    return {
+      days: this.#days,
+      connect: () => this.#database.connect(),
+      query: (sql) => this.query(sql),
+      exclusive: (work) => this.#database.exclusive(work),
+      coldTurn: (work) => this.#inColdTurn(work),
+      withoutSnapshots: (patienceMillis, work) => this.#withoutSnapshots(patienceMillis, work),
+      requireRoom: (bytes) => this.#requireRoom(bytes),
+      watermark: () => this.#watermark,
+      replaced: (day) => this.#blocks.forget(day),
+      fatal: (error) => this.#events.fatal(error),
+      report: (line) => this.#events.report(line),
+    };
   }
 
   backupHost(): BackupHost {
@@ -531,13 +557,14 @@ export class StoreEngine {
       const file = this.#days.get(day);
       if (file === undefined) return known.complete();
       const { catalog } = file;
-      const segments = await this.query(`SELECT seg, min(seq), max(seq) FROM ${catalog}.spans GROUP BY seg`);
-      for (const [segment, first, last] of segments as [bigint, bigint, bigint][]) {
+      // Rows may get another segment meanwhile, but never another sequence.
+      const segments = await this.query(`SELECT min(seq), max(seq) FROM ${catalog}.spans GROUP BY seg`);
+      for (const [first, last] of segments as [bigint, bigint][]) {
         for (let from = first; from <= last; from += BigInt(KNOWN_PAGE)) {
           if (this.#closing) return;
           const rows = await this.query(
             `SELECT lower(hex(trace_id)), lower(hex(span_id)) FROM ${catalog}.spans
-             WHERE seg = ${segment} AND seq BETWEEN ${from} AND ${from + BigInt(KNOWN_PAGE - 1)}`,
+             WHERE seq BETWEEN ${from} AND ${from + BigInt(KNOWN_PAGE - 1)}`,
           );
           for (const [traceId, spanId] of rows as [string, string][]) known.addAndTell(traceId, spanId);
         }
@@ -648,6 +675,7 @@ export class StoreEngine {
     if (this.#writeProblem !== undefined && !this.#activeIsSuspect && !this.#diskIsFull())
       this.#setWriteProblem(undefined);
     await this.#rollIfDue();
+    this.#compaction.tick(Date.now());
   }
 
   async #roll(): Promise<void> {
@@ -711,6 +739,7 @@ export class StoreEngine {
         if (this.#diskIsFull()) throw new Error('the disk is nearly full');
         await this.#inColdTurn(async () => {
           await this.#settleDoubts();
+          for (const day of segment.blocks.days) await this.#compaction.changing(day);
           await flushSegment(this.#database, this.#flushConnection, this.#days, segment);
           await this.#noteBlocks(segment);
           await this.#publish(segment);
@@ -863,6 +892,8 @@ export class StoreEngine {
   /** What `fn` reads through the snapshot stays readable and unchanged until it settles. */
   async withSnapshot<T>(fn: (snapshot: Snapshot) => Promise<T>): Promise<T> {
     if (this.#segments.some(({ doubts }) => doubts.size > 0)) await this.#settleDoubts();
+    while (this.#noSnapshots !== undefined) await this.#noSnapshots;
+    this.#snapshots += 1;
     const segments = [...this.#segments];
     for (const segment of segments) segment.hold();
     const hot = segments.map((segment) => segment.view());
@@ -870,7 +901,35 @@ export class StoreEngine {
     try {
       return await fn(snapshot);
     } finally {
+      this.#snapshots -= 1;
+      if (this.#snapshots === 0) this.#whenNoSnapshot?.();
       for (const segment of segments) if (segment.letGo()) await this.#drop(segment);
+    }
+  }
+
+  /** See `CompactionHost`; called in a cold turn, so never twice at once. */
+  async #withoutSnapshots(patienceMillis: number, work: () => Promise<void>): Promise<boolean> {
+    let admit: (() => void) | undefined;
+    this.#noSnapshots = new Promise((resolve) => {
+      admit = resolve;
+    });
+    try {
+      if (this.#snapshots > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, patienceMillis);
+          this.#whenNoSnapshot = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      if (this.#snapshots > 0) return false;
+      await work();
+      return true;
+    } finally {
+      this.#whenNoSnapshot = undefined;
+      this.#noSnapshots = undefined;
+      admit?.();
     }
   }
 
@@ -948,6 +1007,7 @@ export class StoreEngine {
       write_failing: this.#writeProblem === undefined ? 0 : 1,
       flush_failing: this.#flushFails ? 1 : 0,
       next_sequence: Number(this.#nextSequence),
+      ...this.#compaction.figures(),
     };
   }
 
@@ -957,6 +1017,7 @@ export class StoreEngine {
     this.#settled(new Error('the store is stopping'));
     this.#database.interrupt();
     this.#flushConnection.interrupt();
+    this.#compaction.interrupt();
   }
 
   /** Starts nothing more. Resolves when no flush runs; what is not flushed stays in the log. */
@@ -965,6 +1026,7 @@ export class StoreEngine {
     this.#closing = true;
     this.#settled(new Error('the store is stopping'));
     this.#wakeFlush?.();
+    await this.#compaction.stop();
     await this.#flushing;
     await this.#tableThatWaits();
     await Promise.all(this.#loadingKnown.values());
@@ -990,6 +1052,7 @@ export class StoreEngine {
     if (this.#segments.at(-1)!.spans > 0) await this.#roll();
     this.#closing = true;
     this.#wakeFlush?.();
+    await this.#compaction.stop();
     await this.#flushing;
     await Promise.all(this.#loadingKnown.values());
     for (const segment of this.#segments) segment.seal();

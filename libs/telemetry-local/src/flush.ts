@@ -7,7 +7,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { appendBlock } from './blocks.js';
 import type { Database } from './database.js';
-import type { DayFile, DayFiles } from './day-files.js';
+import type { DayFile } from './day-file.js';
+import type { DayFiles } from './day-files.js';
 import { phase } from './phases.js';
 import type { Segment } from './segment.js';
 

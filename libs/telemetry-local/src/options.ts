@@ -84,6 +84,11 @@ export const localStoreSchema = z.strictObject({
     .positive()
     .default(3_600_000)
     .meta({ unit: 'ms', meaning: 'How often spans past their retention are removed; also at start.' }),
+  compactAfterMillis: z.int().nonnegative().default(60_000).meta({
+    unit: 'ms',
+    meaning:
+      'How long nothing must have come for a UTC day that is over, before its file is written anew in the order of projects and time, which makes it smaller and quicker to read. 0: never.',
+  }),
   requestMemoryMillis: z
     .int()
     .positive()

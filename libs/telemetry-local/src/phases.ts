@@ -1,5 +1,5 @@
 /**
- * Names the steps of the write path, of a deletion and of an upgrade, so that a crash test can prove where it struck.   Write path: each step calls [phase].
+ * Names the steps of the write path, of a deletion, of a compaction and of an upgrade, so that a crash test can prove where it struck.   Write path: each step calls [phase].
  *
  * `COGNIVERSE_STORE_PHASE_LOG=<file>` writes each step to the file before it begins; `COGNIVERSE_STORE_KILL_AT=<phase>:<n>` ends the
  * process with SIGKILL as the step begins for the n-th time. Without these variables a step costs one call of an empty function.
@@ -27,6 +27,11 @@ export const PHASES = [
   'delete_damaged',
   'delete_audit',
   'delete_done',
+  'compact',
+  'compact_step',
+  'compact_finish',
+  'compact_swap',
+  'compacted',
   'upgrade',
   'upgraded',
 ] as const;

@@ -4,7 +4,7 @@
  * Taken and given back in JavaScript, so it costs nothing: while it is held no hot table of it is dropped, and rows that a flush commits
  * meanwhile are past its watermark. A span that came twice shows once: the copy in a hot table hides behind the one in its day file.
  */
-import type { DayFile } from './day-files.js';
+import type { DayFile } from './day-file.js';
 import { NANOS_PER_DAY, OTHER_DAYS } from './day-files.js';
 
 /** A hot table, as far as reads know it. */

@@ -2,7 +2,7 @@
 import type { ProjectRef } from '@cogniverse/foundation/telemetry';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { SqlParameters } from '../database.js';
-import type { DayFile } from '../day-files.js';
+import type { DayFile } from '../day-file.js';
 import { rowsOf } from '../meta/meta-database.js';
 import type { SpanCondition } from './span-condition.js';
 

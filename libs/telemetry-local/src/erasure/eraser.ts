@@ -12,7 +12,8 @@ import { BackendUnavailableError } from '@cogniverse/foundation/store';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataDirectory } from '../data-directory.js';
 import { isFatal } from '../database.js';
-import { type DayFile, type DayFiles, NANOS_PER_DAY } from '../day-files.js';
+import type { DayFile } from '../day-file.js';
+import { type DayFiles, NANOS_PER_DAY } from '../day-files.js';
 import type { MetaDatabase } from '../meta/meta-database.js';
 import { phase } from '../phases.js';
 import { deleteAnnotationsOfSpans, deleteRowsOfProject } from './annotations-of.js';
@@ -38,6 +39,8 @@ export interface EraseHost {
   requireRoom(bytes: number): void;
   /** Remembered requests of the tenant are taken anew when they come again. */
   forget(tenant: string | null): void;
+  /** Called before a day file is changed. */
+  changing(day: number): Promise<void>;
   /** Rows of the day file are gone. */
   changed(day: number): void;
   fatal(error: unknown): void;
@@ -167,6 +170,7 @@ export class Eraser {
     how: SpanDeletion['how'],
   ): Promise<void> {
     const { days, exclusive } = this.#host;
+    await this.#host.changing(file.day);
     phase('delete_rows');
     if (found.gone === found.all) await this.#swap(() => days.remove(file, exclusive));
     else if (how === 'rewrite') await this.#rewrite(file, gone);

@@ -4,7 +4,8 @@
  *
  * A page needs the first rows only: what was not read yet cannot come before the bound that each step gives. Days are looked at when it is their turn.
  */
-import { type DayFile, NANOS_PER_DAY, OTHER_DAYS } from '../day-files.js';
+import type { DayFile } from '../day-file.js';
+import { NANOS_PER_DAY, OTHER_DAYS } from '../day-files.js';
 import type { StoreEngine } from '../engine.js';
 import type { StoredBlock } from '../filled-block.js';
 import type { NanosRange, Snapshot, TimeSpan } from '../snapshot.js';

@@ -5,7 +5,7 @@
  * was not read cannot come before it. Hot tables may hold any time and take part in the first step. Wide columns are read at the end, for the rows of the page alone.
  */
 import type { Page, StoredSpan, StoreSpanQuery } from '@cogniverse/foundation/telemetry';
-import type { DayFile } from '../day-files.js';
+import type { DayFile } from '../day-file.js';
 import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
 import type { HotTable, Snapshot, SourceOptions, TimeSpan } from '../snapshot.js';
