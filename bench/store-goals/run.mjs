@@ -102,7 +102,7 @@ async function fillOurs() {
     total,
     say,
     open: async () => {
-      const store = await openLocalStore({ dataDir });
+      const store = await openLocalStore({ dataDir, compactAfterMillis: 10_000 });
       return {
         add: async ({ body }) => {
           for (;;) {
@@ -112,7 +112,15 @@ async function fillOurs() {
             await sleep(20);
           }
         },
-        close: () => store.shutdown(),
+        // A store is measured as it is when its days are over: each written anew in one piece.
+        close: async () => {
+          for (;;) {
+            const { hot_spans, compaction_days_waiting } = await store.figures();
+            if (hot_spans === 0 && compaction_days_waiting === 0) break;
+            await sleep(200);
+          }
+          await store.shutdown();
+        },
       };
     },
   });

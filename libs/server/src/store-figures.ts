@@ -77,6 +77,19 @@ export const STORE_FIGURES: Readonly<Record<string, { readonly meaning: string; 
     meaning: 'days that spans are kept in projects without a retention of their own; 0 is for ever',
     action: '0 on a disk that fills: set one.',
   },
+  compactions_total: { meaning: 'day files that were written anew in one piece after their day was over', action: '' },
+  compactions_abandoned_total: {
+    meaning: 'compactions that began anew later because spans came into the day, or went',
+    action: 'Grows all the time: spans arrive a day late; `compactAfterMillis` may be longer.',
+  },
+  compaction_failures_total: {
+    meaning: 'compactions that failed and are repeated',
+    action: 'Any increase: the log says why; often the disk has no room for a day file a second time.',
+  },
+  compaction_days_waiting: {
+    meaning: 'days that are over and wait to be written anew, or to be looked at',
+    action: 'Above 1 for hours: see `compaction_failures_total`.',
+  },
   next_sequence: { meaning: 'the number that the next span gets', action: '' },
 };
 

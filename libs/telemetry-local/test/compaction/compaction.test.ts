@@ -110,7 +110,7 @@ describe('compaction', { timeout: 120_000 }, () => {
         project: fc.constantFrom(...PROJECTS),
         numbers: fc.uniqueArray(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 12 }),
       }),
-      { minLength: 4, maxLength: 20 },
+      { minLength: 3, maxLength: 10 },
     );
     await fc.assert(
       fc.asyncProperty(requests, async (list) => {
@@ -125,7 +125,7 @@ describe('compaction', { timeout: 120_000 }, () => {
         expect(await answersAtRest(dataDir)).toEqual(before);
         rmSync(dataDir, { recursive: true });
       }),
-      { numRuns: 4 },
+      { numRuns: 3 },
     );
   });
 
