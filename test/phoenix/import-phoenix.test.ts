@@ -1,6 +1,7 @@
 /** `cogniverse import-phoenix`, from a real Phoenix: what comes over, what does not, twice, and interrupted. */
 
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -115,6 +116,14 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       metadata: [{}, { m: 1 }],
     });
     const dataset = `/v1/datasets/${uploaded.data.dataset_id}`;
+    // A second version, in which one example is changed, one gone and one new; the experiment is over it.
+    await post('/v1/datasets/upload?sync=true', {
+      action: 'update',
+      name: 'moved questions',
+      inputs: [{ q: 2 }, { q: 3 }],
+      outputs: [{ a: 2 }, { a: 3 }],
+      metadata: [{ m: 2 }, {}],
+    });
     const { data } = (await (await fetch(`${phoenix.url}${dataset}/examples`)).json()) as {
       data: { examples: { node_id: string }[] };
     };
@@ -166,6 +175,13 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
         runs: expect.any(Number),
       }),
     ]);
+    // Content was read back: a sample of the spans, every version and run that came over.
+    const { verified, versions, runs } = JSON.parse(first.stdout) as Record<string, never> & {
+      verified: Record<string, number>;
+    };
+    expect(verified).toEqual({ spans: expect.any(Number), versions, runs });
+    expect(verified['spans']).toBeGreaterThanOrEqual(SPANS / 50);
+    expect(verified['versions']).toBeGreaterThanOrEqual(2);
 
     const read = async () => {
       const store = await openLocalStore({ dataDir: at('data') });
@@ -183,8 +199,12 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
           annotations: (await store.listAnnotations({ project })).items,
           span: toSpanRecord(page.items[0]!),
           dataset,
-          rows: (await store.getDatasetRows({ tenantId: 'acme', datasetId: dataset!.id })).items.map(
-            ({ input, output, metadata }) => ({ input, output, metadata }),
+          versions: await Promise.all(
+            (await store.listDatasetVersions({ tenantId: 'acme', datasetId: dataset!.id })).items.map(async ({ id }) =>
+              (await store.getDatasetRows({ tenantId: 'acme', datasetId: dataset!.id, versionId: id })).items.map(
+                ({ input, output, metadata }) => ({ input, output, metadata }),
+              ),
+            ),
           ),
           experiments: experiments.map(({ name, metadata }) => ({ name, model: metadata['model'] })),
           runs: (await store.getRuns({ tenantId: 'acme', experimentId: experiments[0]!.id })).items,
@@ -228,9 +248,18 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       ]),
     );
     expect(found.dataset).toMatchObject({ description: 'as asked', exampleCount: 2 });
-    expect(found.rows).toEqual([
-      { input: { q: 1, int_value: 7 }, output: { a: 1 }, metadata: {} },
-      { input: { q: 2 }, output: { a: 2 }, metadata: { m: 1 } },
+    const byQuestion = (rows: { input: Readonly<Record<string, unknown>> }[]) =>
+      rows.sort((a, b) => Number(a.input['q']) - Number(b.input['q']));
+    // The newest first.
+    expect(found.versions.map(byQuestion)).toEqual([
+      [
+        { input: { q: 2 }, output: { a: 2 }, metadata: { m: 2 } },
+        { input: { q: 3 }, output: { a: 3 }, metadata: {} },
+      ],
+      [
+        { input: { q: 1, int_value: 7 }, output: { a: 1 }, metadata: {} },
+        { input: { q: 2 }, output: { a: 2 }, metadata: { m: 1 } },
+      ],
     ]);
     expect(found.experiments).toEqual([{ name: 'first of the move', model: 'm' }]);
     expect(found.runs).toHaveLength(2);
@@ -276,7 +305,7 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       expect([rest.code, rest.stderr]).toEqual([0, expect.stringContaining('Going on after 500 spans')]);
       expect(rest.stdout).toMatch(
         new RegExp(
-          `^${SPANS.toLocaleString('en-US')} spans, 4 new annotations, 0 data sets, 0 experiments imported into `,
+          `^${SPANS.toLocaleString('en-US')} spans, 4 new annotations, 0 data sets in 0 versions, 0 experiments imported into `,
         ),
       );
       expect(pages).toBe(2 + 1);
@@ -300,6 +329,45 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
       ]);
     } finally {
       gate.close();
+    }
+  });
+
+  it('goes on after kill -9 in the middle, and nothing is there twice or missing', { timeout: 180_000 }, async () => {
+    let pages = 0;
+    let child: ChildProcess | undefined;
+    // Between us and Phoenix: when the second page is asked for, the first is stored, and the command is killed.
+    const between: Server = createServer((request, response) => {
+      void (async () => {
+        if (request.url!.includes('/spans/otlpv1')) {
+          pages += 1;
+          if (pages === 2) child!.kill('SIGKILL');
+        }
+        const answer = await fetch(`${phoenix.url}${request.url}`);
+        const version = answer.headers.get('x-phoenix-server-version') ?? '';
+        response.writeHead(answer.status, { 'x-phoenix-server-version': version });
+        response.end(Buffer.from(await answer.arrayBuffer()));
+      })();
+    });
+    await new Promise<void>((listening) => between.listen(0, '127.0.0.1', listening));
+    try {
+      const from = `http://127.0.0.1:${(between.address() as AddressInfo).port}`;
+      const args = ['--from', from, '--data', at('killed'), '--state', at('killed.json'), '--no-datasets', '--json'];
+      const command = [COMMAND, 'import-phoenix', '--project', PROJECT, '--tenant', 'acme', ...args];
+      child = spawn(process.execPath, command, { cwd: directory, stdio: 'ignore' });
+      expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
+      expect(JSON.parse(readFileSync(at('killed.json'), 'utf8'))).toMatchObject({ spans: 500 });
+      const rest = await run(...args);
+      expect([rest.code, JSON.parse(rest.stdout)]).toEqual([
+        0,
+        expect.objectContaining({ spans: SPANS, rejectedSpans: 0, missing: [] }),
+      ]);
+      const store = await openLocalStore({ dataDir: at('killed') });
+      const [project] = await store.listProjects({ tenantId: 'acme', name: PROJECT });
+      const annotations = await store.listAnnotations({ project: { tenantId: 'acme', name: PROJECT } });
+      await store.shutdown();
+      expect([project!.spanCount, annotations.items.length]).toEqual([SPANS, 4]);
+    } finally {
+      between.close();
     }
   });
 

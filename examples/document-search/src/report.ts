@@ -1,5 +1,11 @@
 /** Reads back what the application recorded. It runs in a process of its own, over the server's API: what it counts was stored. */
-import { type ProjectRef, type SpanRecord, type TelemetryStore, toSpanRecord } from '@cogniverse/foundation/telemetry';
+import {
+  itemsOfPages,
+  type ProjectRef,
+  type SpanRecord,
+  type TelemetryStore,
+  toSpanRecord,
+} from '@cogniverse/foundation/telemetry';
 import type { ApplicationResult } from './application-result.js';
 import { ownerOf, type Sighting, TraceOwners } from './tenant-audit.js';
 
@@ -32,12 +38,8 @@ const PAGE = 1000;
 const ANNOTATED_AT_ONCE = 200;
 
 async function* spansSince(store: TelemetryStore, project: ProjectRef, startTime: Date): AsyncGenerator<SpanRecord> {
-  let cursor: string | undefined;
-  do {
-    const page = await store.querySpans({ project, startTime, cursor, limit: PAGE });
-    for (const span of page.items) yield toSpanRecord(span);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  const spans = itemsOfPages((cursor) => store.querySpans({ project, startTime, cursor, limit: PAGE }));
+  for await (const span of spans) yield toSpanRecord(span);
 }
 
 async function countAnnotations(
@@ -48,12 +50,10 @@ async function countAnnotations(
   let found = 0;
   for (let start = 0; start < spanIds.length; start += ANNOTATED_AT_ONCE) {
     const some = spanIds.slice(start, start + ANNOTATED_AT_ONCE);
-    let cursor: string | undefined;
-    do {
-      const page = await store.listAnnotations({ project, target: 'span', spanIds: some, cursor });
-      found += page.items.length;
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
+    const annotations = itemsOfPages((cursor) =>
+      store.listAnnotations({ project, target: 'span', spanIds: some, cursor }),
+    );
+    for await (const _annotation of annotations) found += 1;
   }
   return found;
 }

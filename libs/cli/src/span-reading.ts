@@ -1,6 +1,6 @@
 /** Spans of several projects as one stream.   Read path: command -> [span-reading] -> TelemetryStore. */
 
-import { toSpanRecord } from '@cogniverse/foundation/store';
+import { itemsOfPages, toSpanRecord } from '@cogniverse/foundation/store';
 import type { ProjectRef, SpanRecord, StoreSpanQuery, TelemetryStore } from '@cogniverse/foundation/telemetry';
 
 const LARGEST_PAGE = 1000;
@@ -14,13 +14,14 @@ async function* spansOf(
   limit: number,
 ): AsyncGenerator<SpanRecord> {
   let left = limit;
-  let cursor: string | undefined;
-  do {
-    const page = await store.querySpans({ ...conditions, project, cursor, limit: Math.min(left, LARGEST_PAGE) });
-    for (const stored of page.items) yield toSpanRecord(stored);
-    left -= page.items.length;
-    cursor = page.nextCursor;
-  } while (cursor !== undefined && left > 0);
+  const spans = itemsOfPages((cursor) =>
+    store.querySpans({ ...conditions, project, cursor, limit: Math.min(left, LARGEST_PAGE) }),
+  );
+  for await (const stored of spans) {
+    yield toSpanRecord(stored);
+    left -= 1;
+    if (left === 0) return;
+  }
 }
 
 /** The newest `limit` spans over all projects, newest first, in flat memory. */

@@ -26,7 +26,7 @@ interface ImportPhoenixOptions extends AccessOptions {
 /** What Phoenix did not keep, or does not give out over its API. */
 const LEFT_BEHIND =
   'Not in Phoenix, so not here: times below a microsecond, links, resources, scopes, dropped counts, bytes. ' +
-  'Not read: annotations of documents, older versions of data sets, prompts, the traces of experiments (import their projects by name).';
+  'Not read: annotations of documents, splits of data sets, prompts, the traces of experiments (import their projects by name).';
 
 export function importPhoenixCommand(terminal: Terminal): Command {
   const command = new Command('import-phoenix')
@@ -69,18 +69,23 @@ export function importPhoenixCommand(terminal: Terminal): Command {
         });
         const sets = options.datasets
           ? await importDatasets(store, { source, tenantId: to.tenantId, terminal })
-          : { datasets: 0, experiments: 0, runs: 0, missing: [] };
+          : { datasets: 0, versions: 0, experiments: 0, runs: 0, verified: { versions: 0, runs: 0 }, missing: [] };
         const missing = [...(project.missing === '' ? [] : [project.missing]), ...sets.missing];
         if (options.json) {
-          terminal.line(jsonLine({ from: options.from, to: place.name, ...project, ...sets, missing }));
+          const { verifiedSpans, ...counts } = project;
+          const verified = { spans: verifiedSpans, ...sets.verified };
+          terminal.line(jsonLine({ from: options.from, to: place.name, ...counts, ...sets, verified, missing }));
         } else {
           const parts = [
             count(project.spans, 'span'),
             count(project.annotations, 'new annotation'),
-            count(sets.datasets, 'data set'),
+            `${count(sets.datasets, 'data set')} in ${count(sets.versions, 'version')}`,
             count(sets.experiments, 'experiment'),
           ];
           terminal.line(`${parts.join(', ')} imported into ${place.name}`);
+          terminal.line(
+            `Read back and found as in Phoenix: ${count(project.verifiedSpans, 'span')} (a sample), ${count(sets.verified.versions, 'version')} of data sets, ${count(sets.verified.runs, 'run')}; all spans were counted.`,
+          );
         }
         for (const refusal of project.refusals) terminal.note(`Refused: ${safe(refusal)}`);
         for (const each of missing) terminal.note(`Not all there: ${each}`);

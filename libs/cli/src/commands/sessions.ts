@@ -1,6 +1,6 @@
 /** `cogniverse sessions [ID]`: the newest sessions, or the turns of one.   Read path. */
 
-import { SessionNotFoundError } from '@cogniverse/foundation/store';
+import { itemsOfPages, SessionNotFoundError } from '@cogniverse/foundation/store';
 import type { ProjectRecord, SessionRecord, SessionTurn, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { Command } from 'commander';
 import { CliError } from '../cli-error.js';
@@ -41,13 +41,14 @@ async function newestSessions(
   for (const { tenantId, name } of projects) {
     const project = { tenantId, name };
     let left = limit;
-    let cursor: string | undefined;
-    do {
-      const page = await store.listSessions({ project, startTime, cursor, limit: Math.min(left, LARGEST_PAGE) });
-      found.push(...page.items);
-      left -= page.items.length;
-      cursor = page.nextCursor;
-    } while (cursor !== undefined && left > 0);
+    const sessions = itemsOfPages((cursor) =>
+      store.listSessions({ project, startTime, cursor, limit: Math.min(left, LARGEST_PAGE) }),
+    );
+    for await (const session of sessions) {
+      found.push(session);
+      left -= 1;
+      if (left === 0) break;
+    }
   }
   return found
     .sort((a, b) =>
@@ -62,18 +63,18 @@ async function turnsOf(
   { tenantId, name }: ProjectRecord,
   sessionId: string,
 ): Promise<SessionTurn[] | undefined> {
+  const project = { tenantId, name };
   const turns: SessionTurn[] = [];
-  let cursor: string | undefined;
-  do {
-    const query = { project: { tenantId, name }, sessionId, cursor, limit: LARGEST_PAGE };
-    const page = await store.getSessionTurns(query).catch((error: unknown) => {
-      if (error instanceof SessionNotFoundError) return undefined;
-      throw error;
-    });
-    if (page === undefined) return undefined;
-    turns.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  try {
+    for await (const turn of itemsOfPages((cursor) =>
+      store.getSessionTurns({ project, sessionId, cursor, limit: LARGEST_PAGE }),
+    )) {
+      turns.push(turn);
+    }
+  } catch (error) {
+    if (error instanceof SessionNotFoundError) return undefined;
+    throw error;
+  }
   return turns;
 }
 

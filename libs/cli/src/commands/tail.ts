@@ -1,6 +1,6 @@
 /** `cogniverse tail`: spans as they arrive.   Read path: polls in the order of ingestion. */
 
-import { toSpanRecord } from '@cogniverse/foundation/store';
+import { itemsOfPages, toSpanRecord } from '@cogniverse/foundation/store';
 import type { ProjectRef, SpanRecord, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { Command } from 'commander';
 import { jsonLine } from '../format/json.js';
@@ -35,9 +35,8 @@ async function arrivedSince(
   limit: number,
 ): Promise<StoredSpan[]> {
   const arrived: StoredSpan[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.querySpans({
+  const newest = itemsOfPages((cursor) =>
+    store.querySpans({
       project: { tenantId: project.tenantId, name: project.name },
       filters: spanFilters(filters),
       condition: filters.where,
@@ -45,13 +44,13 @@ async function arrivedSince(
       order: 'desc',
       limit: Math.min(PAGE, limit - arrived.length),
       cursor,
-    });
-    for (const span of page.items) {
-      if (span.sequence <= after) return arrived.reverse();
-      arrived.push(span);
-    }
-    cursor = page.nextCursor;
-  } while (cursor !== undefined && arrived.length < limit);
+    }),
+  );
+  for await (const span of newest) {
+    if (span.sequence <= after) break;
+    arrived.push(span);
+    if (arrived.length === limit) break;
+  }
   return arrived.reverse();
 }
 

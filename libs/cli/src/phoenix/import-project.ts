@@ -6,15 +6,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { decodeTracesJson, type OtlpSpan } from '@cogniverse/foundation/otlp';
 import type { Annotation, ProjectRef, TelemetryStore } from '@cogniverse/foundation/telemetry';
 import { CliError } from '../cli-error.js';
 import type { Terminal } from '../format/terminal.js';
 import { safe } from '../format/text.js';
 import { ingest } from '../transfer/import-store.js';
+import { contentDigest } from './content-digest.js';
 import type { PhoenixAnnotation, PhoenixSource, PhoenixSpan } from './phoenix-source.js';
 import { toOtlpJson } from './phoenix-span.js';
 
 const SPANS_A_PAGE = 500;
+const SAMPLE_EVERY = 50;
 
 export interface ProjectImport {
   readonly source: PhoenixSource;
@@ -32,6 +35,8 @@ export interface ProjectReport {
   rejectedSpans: number;
   /** Notes among them. */
   annotations: number;
+  /** Spans whose content was read back and is Phoenix's, by its digest: of each page the first, the last and every fiftieth. Of this run. */
+  verifiedSpans: number;
   refusals: string[];
   /** Empty when the store holds at least what was read. */
   missing: string;
@@ -53,11 +58,13 @@ export async function importProject(store: TelemetryStore, options: ProjectImpor
   const state = await readState(options);
   const wentOn = state.cursor !== undefined;
   const refusals: string[] = [];
+  const compared = { same: 0, other: [] as string[] };
   let isLast = false;
   while (!isLast) {
     const page = await source.spans(from, state.cursor, SPANS_A_PAGE);
     if (page.data.length > 0) {
       state.rejectedSpans += await importPage(store, options, page.data, refusals);
+      await compareSample(store, options, page.data, compared);
       state.annotations += await importAnnotations(store, options, page.data);
     }
     state.spans += page.data.length;
@@ -68,13 +75,43 @@ export async function importProject(store: TelemetryStore, options: ProjectImpor
   }
   const after = await spanCount(store, to);
   const expected = state.spans - state.rejectedSpans;
+  const differing =
+    compared.other.length === 0
+      ? ''
+      : `Of ${compared.same + compared.other.length} spans of "${safe(to.name)}" that were read back, ${compared.other.length} are not as in Phoenix: ${compared.other.slice(0, 3).join(', ')}. What was here before stays as it is.`;
   const missing =
     after >= expected
-      ? ''
+      ? differing
       : `Project "${safe(to.name)}" holds ${after} spans (${before} before), and ${expected} were read.${wentOn ? ' What an earlier run imported is not there: run it again, from the start.' : ''}`;
   await rm(options.stateFile, { force: true });
   const { spans, rejectedSpans, annotations } = state;
-  return { spans, rejectedSpans, annotations, refusals, missing };
+  return { spans, rejectedSpans, annotations, verifiedSpans: compared.same, refusals, missing };
+}
+
+/** Reads some spans of a page back, and compares all that they hold with what was sent. */
+async function compareSample(
+  store: TelemetryStore,
+  { to }: ProjectImport,
+  spans: readonly PhoenixSpan[],
+  compared: { same: number; other: string[] },
+): Promise<void> {
+  const sample = spans.filter((_span, at) => at % SAMPLE_EVERY === 0 || at === spans.length - 1);
+  const sent = decodeTracesJson(toOtlpJson(sample, { project: to.name, tenantId: to.tenantId }));
+  for (const span of sent.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans))) {
+    const { spanId, traceId } = span;
+    const page = await store.querySpans({ project: to, filters: { spanId, traceId }, limit: 2 });
+    const digests = page.items.map((held) => digestOfSpan(held.span));
+    if (digests.includes(digestOfSpan(span))) compared.same += 1;
+    else compared.other.push(spanId);
+  }
+}
+
+function digestOfSpan({ attributes, events, ...span }: OtlpSpan): string {
+  return contentDigest({
+    ...span,
+    attributes: Object.fromEntries(attributes),
+    events: events.map((event) => ({ ...event, attributes: Object.fromEntries(event.attributes) })),
+  });
 }
 
 /** Gives how many the store rejected. */

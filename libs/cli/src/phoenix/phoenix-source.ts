@@ -76,8 +76,12 @@ const dataset = z.object({
   description: z.string().nullish(),
   metadata: json.nullish(),
   example_count: z.number(),
+  created_at: z.string(),
+  updated_at: z.string(),
 });
 export type PhoenixDataset = z.output<typeof dataset>;
+const version = z.object({ version_id: z.string(), created_at: z.string() });
+export type PhoenixVersion = z.output<typeof version>;
 const example = z.object({
   id: z.string(),
   node_id: z.string().optional(),
@@ -192,22 +196,22 @@ export class PhoenixSource {
     return found;
   }
 
-  async *datasets(): AsyncGenerator<PhoenixDataset> {
-    let cursor: string | null = null;
-    do {
-      const after: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-      const page: { data: PhoenixDataset[]; next_cursor: string | null } = await this.#json(
-        `/v1/datasets?limit=100${after}`,
-        pageOf(dataset),
-      );
-      yield* page.data;
-      cursor = page.next_cursor;
-    } while (cursor !== null);
+  datasets(): AsyncGenerator<PhoenixDataset> {
+    return this.#all('/v1/datasets', dataset);
   }
 
-  async examples(datasetId: string): Promise<PhoenixExample[]> {
+  /** The oldest first. */
+  async versions(datasetId: string): Promise<PhoenixVersion[]> {
+    const found: PhoenixVersion[] = [];
+    for await (const each of this.#all(`/v1/datasets/${encodeURIComponent(datasetId)}/versions`, version))
+      found.push(each);
+    return found.reverse();
+  }
+
+  async examples(datasetId: string, versionId: string): Promise<PhoenixExample[]> {
     const shape = z.object({ data: z.object({ examples: z.array(example) }) });
-    return (await this.#json(`/v1/datasets/${encodeURIComponent(datasetId)}/examples`, shape)).data.examples;
+    const path = `/v1/datasets/${encodeURIComponent(datasetId)}/examples?version_id=${encodeURIComponent(versionId)}`;
+    return (await this.#json(path, shape)).data.examples;
   }
 
   async experiments(datasetId: string): Promise<PhoenixExperiment[]> {
@@ -224,6 +228,20 @@ export class PhoenixSource {
     const response = await this.#get(`/v1/experiments/${encodeURIComponent(experimentId)}/json`, [404]);
     const text = await response.text();
     return response.status === 404 ? [] : this.#parse(z.array(experimentRun), text, 'the runs of an experiment');
+  }
+
+  /** Over all pages of a list. */
+  async *#all<T extends z.ZodType>(path: string, item: T): AsyncGenerator<z.output<T>> {
+    let cursor: string | null = null;
+    do {
+      const after: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const page: { data: z.output<T>[]; next_cursor: string | null } = await this.#json(
+        `${path}?limit=100${after}`,
+        pageOf(item),
+      );
+      yield* page.data;
+      cursor = page.next_cursor;
+    } while (cursor !== null);
   }
 
   async #json<T extends z.ZodType>(

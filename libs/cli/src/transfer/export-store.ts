@@ -1,7 +1,14 @@
 /** Writes what a store holds into a directory.   Read path: store -> [export-store] -> files. */
 import { mkdir } from 'node:fs/promises';
-import { encodeStoreResult, STORE_OPERATIONS } from '@cogniverse/foundation/store';
-import type { ProjectRecord, ProjectRef, StoredSpan, TelemetryStore } from '@cogniverse/foundation/telemetry';
+import { encodeStoreResult, itemsOfPages, STORE_OPERATIONS } from '@cogniverse/foundation/store';
+import type {
+  DatasetExport,
+  ExperimentExport,
+  ProjectRecord,
+  ProjectRef,
+  StoredSpan,
+  TelemetryStore,
+} from '@cogniverse/foundation/telemetry';
 import type { Terminal } from '../format/terminal.js';
 import { count, safe } from '../format/text.js';
 import { spanLines } from './span-lines.js';
@@ -103,38 +110,20 @@ async function* spansOf(store: TelemetryStore, project: ProjectRef, since: Date 
 }
 
 /** In the order of their arrival, which an import keeps. */
-async function* storedSpans(
-  store: TelemetryStore,
-  project: ProjectRef,
-  since: Date | undefined,
-): AsyncGenerator<StoredSpan> {
-  let cursor: string | undefined;
-  do {
-    const page = await store.querySpans({
-      project,
-      startTime: since,
-      sort: 'sequence',
-      order: 'asc',
-      limit: LARGEST_PAGE,
-      cursor,
-    });
-    yield* page.items;
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+function storedSpans(store: TelemetryStore, project: ProjectRef, since: Date | undefined): AsyncGenerator<StoredSpan> {
+  return itemsOfPages((cursor) =>
+    store.querySpans({ project, startTime: since, sort: 'sequence', order: 'asc', limit: LARGEST_PAGE, cursor }),
+  );
 }
 
 /** In the order in which they were first written, as they travel. */
 async function* annotationsOf(store: TelemetryStore, project: ProjectRef, since: Date | undefined): Lines {
-  let cursor: string | undefined;
-  do {
-    const page = await store.listAnnotations({ project, limit: LARGEST_PAGE, cursor });
-    const chosen = page.items.filter(
-      ({ updatedAt }) => since === undefined || Date.parse(updatedAt) >= since.getTime(),
-    );
-    const wire = encodeStoreResult(STORE_OPERATIONS.listAnnotations, { items: chosen, nextCursor: undefined });
-    for (const line of (wire as { data: unknown[] }).data) yield { text: JSON.stringify(line), count: 1 };
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  const all = itemsOfPages((cursor) => store.listAnnotations({ project, limit: LARGEST_PAGE, cursor }));
+  for await (const annotation of all) {
+    if (since !== undefined && Date.parse(annotation.updatedAt) < since.getTime()) continue;
+    const wire = encodeStoreResult(STORE_OPERATIONS.listAnnotations, { items: [annotation], nextCursor: undefined });
+    yield { text: JSON.stringify((wire as { data: unknown[] }).data[0]), count: 1 };
+  }
 }
 
 /** Whose data sets or experiments there are; of `tenantId` alone where it is given. */
@@ -152,23 +141,19 @@ const RECORD_KINDS = ['datasets', 'experiments'] as const;
 
 /** In the order of their creation, each with what belongs to it behind it. */
 async function* recordsOf(store: TelemetryStore, kind: (typeof RECORD_KINDS)[number], tenantId: string | null): Lines {
-  let cursor: string | undefined;
-  do {
+  const records = itemsOfPages<DatasetExport | ExperimentExport>((cursor) => {
     const asked = { tenantId, limit: LARGEST_PAGE, cursor };
-    const [page, wire] =
-      kind === 'datasets'
-        ? await store
-            .exportDatasets(asked)
-            .then((found) => [found, encodeStoreResult(STORE_OPERATIONS.exportDatasets, found)] as const)
-        : await store
-            .exportExperiments(asked)
-            .then((found) => [found, encodeStoreResult(STORE_OPERATIONS.exportExperiments, found)] as const);
-    for (const line of (wire as { data: { kind: string }[] }).data) {
-      const isHead = line.kind === 'dataset' || line.kind === 'experiment';
-      yield { text: JSON.stringify(line), count: isHead ? 1 : 0 };
-    }
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+    return kind === 'datasets' ? store.exportDatasets(asked) : store.exportExperiments(asked);
+  });
+  const operation = kind === 'datasets' ? STORE_OPERATIONS.exportDatasets : STORE_OPERATIONS.exportExperiments;
+  for await (const record of records) {
+    const wire = encodeStoreResult(
+      operation as typeof STORE_OPERATIONS.exportDatasets,
+      { items: [record], nextCursor: undefined } as never,
+    );
+    const isHead = record.kind === 'dataset' || record.kind === 'experiment';
+    yield { text: JSON.stringify((wire as { data: unknown[] }).data[0]), count: isHead ? 1 : 0 };
+  }
 }
 
 /** What an export holds, for people. */

@@ -172,6 +172,7 @@ export {
   type IngestRequest,
   type IngestResult,
   isoTime,
+  itemsOfPages,
   jsonObject,
   type LocatedId,
   METRIC_NAMES,

@@ -26,6 +26,7 @@ export {
 } from './errors.js';
 export { METRIC_NAMES } from './providers/analytics-store.js';
 export { compareExperimentRuns } from './providers/experiment-comparison.js';
+export { itemsOfPages } from './providers/items-of-pages.js';
 export { jsonObject } from './providers/json-value.js';
 export { sessionIdOf } from './providers/session-id.js';
 export { toSpanRecord } from './providers/span-record.js';

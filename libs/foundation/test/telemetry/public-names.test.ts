@@ -72,6 +72,7 @@ it('has these public names', () => {
     'honoTelemetry',
     'httpStatusOfError',
     'isoTime',
+    'itemsOfPages',
     'jsonObject',
     'matchesCondition',
     'otlpTarget',

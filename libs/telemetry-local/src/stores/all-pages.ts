@@ -1,5 +1,5 @@
-/** All of a list that a store gives in pages.   Read path: stores of a provider -> [all-pages] -> store. */
-import type { Page } from '@cogniverse/foundation/telemetry';
+/** All of a list that a store gives in pages, as a list.   Read path: stores of a provider -> [all-pages] -> store. */
+import { itemsOfPages, type Page } from '@cogniverse/foundation/telemetry';
 
 const PAGE_SIZE = 1000;
 
@@ -7,11 +7,6 @@ export async function allPages<T>(
   read: (page: { readonly limit: number; readonly cursor: string | undefined }) => Promise<Page<T>>,
 ): Promise<T[]> {
   const items: T[] = [];
-  let cursor: string | undefined;
-  do {
-    const page: Page<T> = await read({ limit: PAGE_SIZE, cursor });
-    for (const item of page.items) items.push(item);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  for await (const item of itemsOfPages((cursor) => read({ limit: PAGE_SIZE, cursor }))) items.push(item);
   return items;
 }

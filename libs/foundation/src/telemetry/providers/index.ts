@@ -19,6 +19,7 @@ export {
   type ExperimentComparison,
 } from './experiment-comparison.js';
 export type { ExperimentStore, NewExperiment, NewExperimentRun, NewRunEvaluation } from './experiment-store.js';
+export { itemsOfPages } from './items-of-pages.js';
 export { jsonObject } from './json-value.js';
 export type {
   ProviderConfig,
