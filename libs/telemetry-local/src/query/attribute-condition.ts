@@ -8,14 +8,19 @@
 import { attributePlaces, InvalidQueryError } from '@cogniverse/foundation/store';
 import type { AttributeFilter } from '@cogniverse/foundation/telemetry';
 import { attributeText as typedText } from '../attribute-text.js';
-import { TEXT_COLUMNS, wellFormed } from '../span-table.js';
-import { attributeText, placeText } from './conditions/attribute-reading.js';
+import { TEXT_COLUMNS } from '../span-table.js';
+import { attributeText, lettersOfAttribute, placeText } from './conditions/attribute-reading.js';
 import { oneOf, requireText, shown } from './query-input.js';
 import type { SqlBuilder } from './sql-builder.js';
 
 const OPERATORS = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'contains', 'exists'] as const;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
+
+/** Columns that hold an attribute, as it is, where it is a string; NULL where it is anything else. */
+const STRING_COLUMNS: Readonly<Record<string, string>> = Object.assign(Object.create(null), TEXT_COLUMNS, {
+  'llm.model_name': 'model',
+});
 
 type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte';
 const SQL_COMPARISON: Readonly<Record<Comparison, string>> = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' };
@@ -30,31 +35,25 @@ export function attributeTextSql(key: string, sql: SqlBuilder): string {
   return maps.length === 0 ? text : `coalesce(${[text, ...maps].join(', ')})`;
 }
 
-/** What a row's attributes, as JSON text, hold if the attribute of this name begins like this: the text as `JSON.stringify` writes it, which the table of spans is written with. */
-function beginning(key: string, typed: string): string {
-  return `${JSON.stringify(wellFormed(key))}:${JSON.stringify(wellFormed(typed)).slice(0, -1)}`;
-}
-
 /**
- * SQL: true of all rows whose attribute may have a text that begins with `typed`, be it inside a map, and of few others. It looks for letters in the text of all attributes, which is
- * several times faster than to find a key in JSON. `whole`: the text is `typed` itself.
+ * SQL: true of all rows whose attribute may have a text that begins with `typed`, be it inside a map, and of few others: a look for letters in the text of all attributes.
+ * `whole`: the text is `typed` itself.
  */
 function mayHave(key: string, typed: string, whole: boolean, sql: SqlBuilder): string {
-  const needles = [`${beginning(key, typed)}${whole ? '"' : ''}`, ...inMaps(key)];
-  return `(${needles.map((needle) => `contains(attributes, ${sql.bind(needle)})`).join(' OR ')})`;
+  const own = lettersOfAttribute('attributes', key, typed, whole, sql);
+  const isInMap = mayBeInMap(key);
+  return isInMap === undefined ? own : `(${own} OR ${isInMap})`;
 }
 
-/** The beginnings of maps that the attribute may be inside. */
-function inMaps(key: string): string[] {
-  return attributePlaces(key.split('.'))
-    .filter(({ key: outer, inner }) => inner.length > 0 && outer !== '')
-    .map(({ key: outer }) => beginning(outer, 'j'));
+/** SQL: some attribute is a map or a list. Undefined for a name without dots, which can be inside none. */
+function mayBeInMap(key: string): string | undefined {
+  return key.includes('.') ? "(contains(attributes, 'j{') OR contains(attributes, 'j['))" : undefined;
 }
 
 /** SQL: `test` of the column that holds the attribute if it is a text, or else `other`, where the attribute may be inside a map. */
-function ofTextColumn(key: string, column: string, test: string, other: string, sql: SqlBuilder): string {
-  const maps = inMaps(key).map((needle) => `contains(attributes, ${sql.bind(needle)})`);
-  return `coalesce(${test}, ${column} IS NULL AND (${maps.join(' OR ')}) AND ${other})`;
+function ofTextColumn(key: string, column: string, test: string, other: string): string {
+  // Not AND, which is worked out for all rows where it is not the whole of a filter.
+  return `CASE WHEN ${column} IS NOT NULL THEN ${test} WHEN ${mayBeInMap(key) ?? 'false'} THEN ${other} ELSE false END`;
 }
 
 /** SQL for the value of a numeric attribute as DOUBLE; NULL for any other. */
@@ -134,7 +133,7 @@ export function attributeConditionSql(filter: AttributeFilter, sql: SqlBuilder):
   const operator = oneOf(filter.operator, OPERATORS, `${field}.operator`);
   const text = attributeTextSql(key, sql);
   const { value } = filter;
-  const column = TEXT_COLUMNS[key];
+  const column = STRING_COLUMNS[key];
   if (operator === 'exists') {
     if (value !== undefined) throw new InvalidQueryError(`The filter "exists" on ${shown(key)} takes no value.`);
     return `(${mayHave(key, '', false, sql)} AND ${text} IS NOT NULL)`;
@@ -144,7 +143,7 @@ export function attributeConditionSql(filter: AttributeFilter, sql: SqlBuilder):
     const found = `(${text}[1] = 's' AND contains(lower(substr(${text}, 2)), lower(${sql.bind(part)})))`;
     return column === undefined
       ? `(${mayHave(key, 's', false, sql)} AND ${found})`
-      : ofTextColumn(key, column, `contains(lower(${column}), lower(${sql.bind(part)}))`, found, sql);
+      : ofTextColumn(key, column, `contains(lower(${column}), lower(${sql.bind(part)}))`, found);
   }
   if (typeof value === 'string') requireText(value, `${field}.value`);
   else if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
@@ -158,6 +157,6 @@ export function attributeConditionSql(filter: AttributeFilter, sql: SqlBuilder):
   if (operator !== 'eq' || typeof value === 'number' || typeof value === 'bigint')
     return `(${mayHave(key, '', false, sql)} AND ${found})`;
   if (column !== undefined && typeof value === 'string')
-    return ofTextColumn(key, column, `${column} = ${sql.bind(value)}`, found, sql);
+    return ofTextColumn(key, column, `${column} = ${sql.bind(value)}`, found);
   return `(${mayHave(key, typedText(value), true, sql)} AND ${found})`;
 }
