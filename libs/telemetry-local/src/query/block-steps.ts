@@ -54,8 +54,8 @@ interface Candidate {
   readonly block: StoredBlock;
 }
 
-/** As few as possible, but without much in between. */
-function stretchesOf(blocks: readonly StoredBlock[]): TimeSpan[] {
+/** Times that hold all of these: as few as possible, but without much in between. */
+export function stretchesOf(blocks: readonly TimeSpan[]): TimeSpan[] {
   const times: { first: bigint; last: bigint }[] = [];
   for (const { first, last } of [...blocks].sort((a, b) => Number(a.first > b.first) - Number(a.first < b.first))) {
     const before = times.at(-1);

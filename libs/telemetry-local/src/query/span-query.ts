@@ -10,7 +10,7 @@ import type { StoreEngine } from '../engine.js';
 import { projectKey } from '../project-key.js';
 import type { HotTable, Snapshot, SourceOptions, TimeSpan } from '../snapshot.js';
 import { RESTORE_SELECT, RESTORE_SEQUENCE, SpanRestorer } from '../span-table.js';
-import { steps } from './block-steps.js';
+import { steps, stretchesOf } from './block-steps.js';
 import { testsOfCondition, testsOfFilters } from './block-tests.js';
 import { spanConditionOf } from './conditions/query-condition.js';
 import { type Cursor, decodeCursor, encodeCursor, queryDigest } from './cursor.js';
@@ -143,18 +143,19 @@ async function restored(
   places: readonly Place[],
 ): Promise<StoredSpan[]> {
   if (rows.length === 0) return [];
-  const bySource = new Map<string, FoundRow[]>();
+  const byPlace = new Map<DayFile | HotTable, FoundRow[]>();
   for (const row of rows) {
     const place = places[row[2]]!;
-    const source = 'file' in place ? snapshot.daySource(place.file, { projectKey: key }) : `FROM ${place.hot.table}`;
-    const ofSource = bySource.get(source);
-    if (ofSource === undefined) bySource.set(source, [row]);
+    const source = 'file' in place ? place.file : place.hot;
+    const ofSource = byPlace.get(source);
+    if (ofSource === undefined) byPlace.set(source, [row]);
     else ofSource.push(row);
   }
-  const parts = Array.from(bySource, ([source, ofSource]) => {
-    const starts = ofSource.map(([start]) => start).sort((a, b) => Number(a > b) - Number(a < b));
-    const ids = ofSource.map(([, sequence]) => sequence).join(', ');
-    return `SELECT ${RESTORE_SELECT} FROM (${source}) WHERE start_ns BETWEEN ${starts[0]} AND ${starts.at(-1)} AND seq IN (${ids})`;
+  const parts = Array.from(byPlace, ([source, ofSource]) => {
+    // The database finds by times what it needs not read; a list of sequences it compares with all that it has read.
+    const times = stretchesOf(ofSource.map(([start]) => ({ first: start, last: start })));
+    const from = 'file' in source ? snapshot.daySource(source, { projectKey: key }, times) : `FROM ${source.table}`;
+    return `SELECT ${RESTORE_SELECT} FROM (${from}) WHERE seq IN (${ofSource.map(([, sequence]) => sequence).join(', ')})`;
   });
   const restorer = new SpanRestorer();
   const spans = new Map<bigint, StoredSpan>();
