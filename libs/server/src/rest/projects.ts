@@ -30,7 +30,7 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
     const from = firstKey(query.single('cursor') || undefined);
     const tenantId = chosenTenant(request, query);
     const hidden = includeExperiments ? new Set<string>() : await experimentProjects(store, tenantId);
-    const projects = (await store.listProjects({ tenantId }))
+    const projects = (await store.findProjects({ tenantId }))
       .filter((project) => project.name.toLowerCase().includes(nameContains))
       .filter((project) => !hidden.has(projectKey(project.tenantId, project.name)))
       .map((project) => ({ project, key: [project.name, project.tenantId] as const }))
@@ -44,7 +44,7 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
   });
   app.get('/v1/projects/:project', async (request) => {
     const query = new QueryParameters(request, [TENANT_PARAMETER]);
-    return { data: phoenixProject(await countedProject(store, await resolveProject(store, request, query))) };
+    return { data: countedPhoenixProject(await countedProject(store, await resolveProject(store, request, query))) };
   });
   app.post('/v1/projects', async (request) => {
     const query = new QueryParameters(request, [TENANT_PARAMETER]);
@@ -54,7 +54,7 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
       project: { tenantId, name },
       description: description ?? undefined,
     });
-    return { data: phoenixProject(project) };
+    return { data: countedPhoenixProject(project) };
   });
   // A name in the body is passed over, as in Phoenix: names cannot be changed.
   app.put('/v1/projects/:project', async (request) => {
@@ -62,9 +62,9 @@ export function registerProjects(app: FastifyInstance, store: TelemetryStore): v
     const { description } = readJsonBody(request, projectChange);
     const project = await resolveProject(store, request, query);
     if (description === undefined || description === null)
-      return { data: phoenixProject(await countedProject(store, project)) };
+      return { data: countedPhoenixProject(await countedProject(store, project)) };
     const { tenantId, name } = project;
-    return { data: phoenixProject(await store.updateProject({ project: { tenantId, name }, description })) };
+    return { data: countedPhoenixProject(await store.updateProject({ project: { tenantId, name }, description })) };
   });
 }
 
@@ -83,8 +83,9 @@ function projectKey(tenantId: string | null, name: string): string {
 async function countedProject(store: TelemetryStore, found: ProjectIdentity): Promise<ProjectRecord> {
   const project = await store.getProjectById({ id: found.id });
   // Its last span may have gone in between.
-  const empty = { ...found, spanCount: 0, traceCount: 0, firstSpanUnixNano: undefined, lastSpanUnixNano: undefined };
-  return project ?? { ...empty, description: '' };
+  return (
+    project ?? { ...found, spanCount: 0, traceCount: 0, firstSpanUnixNano: undefined, lastSpanUnixNano: undefined }
+  );
 }
 
 /** As long as the name of a project may be that comes with spans. */
@@ -98,15 +99,18 @@ const newProject = z.object({
 });
 const projectChange = z.object({ description: z.string().nullish() });
 
-function phoenixProject(project: ProjectRecord): Record<string, unknown> {
+function phoenixProject(project: ProjectIdentity): Record<string, unknown> {
   return {
     id: opaqueId('Project', project.id),
     name: project.name,
     description: project.description === '' ? null : project.description,
     tenant_id: project.tenantId,
-    span_count: project.spanCount,
-    trace_count: project.traceCount,
   };
+}
+
+/** One project says how much it has; a list does not, because that is to be counted. */
+function countedPhoenixProject(project: ProjectRecord): Record<string, unknown> {
+  return { ...phoenixProject(project), span_count: project.spanCount, trace_count: project.traceCount };
 }
 
 type ProjectKey = readonly [name: string, tenantId: string | null];

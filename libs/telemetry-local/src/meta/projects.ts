@@ -113,18 +113,26 @@ export class Projects {
   }
 
   /** In memory, but for the projects that were created. */
-  async find({ idOrName, tenantId }: Parameters<StoreCalls['findProjects']>[0]): Promise<ProjectIdentity[]> {
-    const [withSpans, created] = await Promise.all([
+  async find({
+    idOrName,
+    tenantId,
+  }: NonNullable<Parameters<StoreCalls['findProjects']>[0]>): Promise<ProjectIdentity[]> {
+    const [withSpans, described] = await Promise.all([
       this.#engine.projects(),
-      this.#described('id = $text OR project = $text', { text: idOrName }),
+      idOrName === undefined
+        ? this.#described('true', {})
+        : this.#described('id = $text OR project = $text', { text: idOrName }),
     ]);
-    const all = new Map(
-      [...created, ...withSpans].map(({ id, name, tenantId: tenant }) => [id, { id, tenantId: tenant, name }]),
+    const all = new Map<string, ProjectIdentity>(
+      withSpans.map(({ id, name, tenantId: tenant }) => [id, { id, tenantId: tenant, name, description: '' }]),
     );
-    const byId = all.get(idOrName);
-    return (byId === undefined ? [...all.values()].filter(({ name }) => name === idOrName) : [byId])
+    for (const { id, name, tenantId: tenant, description } of described)
+      all.set(id, { id, tenantId: tenant, name, description });
+    const byId = idOrName === undefined ? undefined : all.get(idOrName);
+    return (byId === undefined ? [...all.values()] : [byId])
+      .filter(({ name }) => byId !== undefined || idOrName === undefined || name === idOrName)
       .filter((project) => tenantId === undefined || project.tenantId === tenantId)
-      .sort((a, b) => compare(a.tenantId ?? '', b.tenantId ?? ''));
+      .sort((a, b) => compare(a.tenantId ?? '', b.tenantId ?? '') || compare(a.name, b.name));
   }
 
   async byId(id: string): Promise<ProjectRecord | undefined> {

@@ -74,11 +74,14 @@ describe('a span belongs', () => {
       const [listed] = await store.listProjects(ref);
       expect(listed).toMatchObject({ ...ref, spanCount: 1, traceCount: 1 });
       expect(await store.getProjectById({ id: listed!.id })).toEqual(listed);
-      const identity = { id: listed!.id, ...ref };
+      const identity = { id: listed!.id, ...ref, description: '' };
       expect(await store.findProjects({ idOrName: listed!.id })).toEqual([identity]);
       expect(await store.findProjects({ idOrName: ref.name, tenantId: ref.tenantId })).toEqual([identity]);
       expect(await store.findProjects({ idOrName: ref.name })).toContainEqual(identity);
     }
+    expect(await store.findProjects()).toEqual(
+      projects.map(({ id, tenantId, name }) => ({ id, tenantId, name, description: '' })),
+    );
     expect(await store.getProjectById({ id: '0'.repeat(32) })).toBeUndefined();
     expect(await store.findProjects({ idOrName: '0'.repeat(32) })).toEqual([]);
     expect(await store.getProjectById({ id: "' OR true" })).toBeUndefined();

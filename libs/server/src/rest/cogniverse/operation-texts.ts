@@ -41,7 +41,7 @@ export const OPERATION_TEXTS: Partial<Record<string, OperationText>> &
     tag: 'spans',
     summary: 'Finds projects by id or name.',
     description:
-      'The one with this id, else those with this name, which several tenants may hold. Without counts, which take longer.',
+      'The one with this id, else those with this name, which several tenants may hold; all of them when neither is given. Without counts, which take longer.',
     example: { id_or_name: 'search' },
   },
   getStatistics: {

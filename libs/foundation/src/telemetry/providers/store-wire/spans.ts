@@ -57,7 +57,7 @@ export const projectRecord = answer<ProjectRecord>({
   description: text,
 });
 
-const projectIdentity = answer<ProjectIdentity>({ id: text, tenantId, name: text });
+const projectIdentity = answer<ProjectIdentity>({ id: text, tenantId, name: text, description: text });
 
 const projectStatistics = answer<ProjectStatistics>({
   project: answer<ProjectRef>({ tenantId, name: text }),
@@ -192,7 +192,10 @@ export const SPAN_OPERATIONS = {
   getProjectById: reading('GET projects/by-id', request<{ id: string }>({ id: text }), dataOf(absent(projectRecord))),
   findProjects: reading(
     'GET projects/find',
-    ofTenant<Parameters<SpanCalls['findProjects']>[0]>({ tenantId: tenantParameter.optional(), idOrName: text }),
+    ofTenant<Parameters<SpanCalls['findProjects']>[0] & object>({
+      tenantId: tenantParameter.optional(),
+      idOrName: text.optional(),
+    }),
     dataOf(z.array(projectIdentity)),
   ),
   getStatistics: reading(

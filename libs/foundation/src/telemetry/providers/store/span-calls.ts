@@ -33,6 +33,8 @@ export interface ProjectStatistics {
 }
 
 export interface ProjectIdentity extends ProjectRef {
+  /** Empty where none was given. */
+  readonly description: string;
   readonly id: string;
 }
 
@@ -41,8 +43,14 @@ export interface SpanCalls {
   /** By tenant and name; all when nothing is given. */
   listProjects(request?: { tenantId?: string | null | undefined; name?: string | undefined }): Promise<ProjectRecord[]>;
   getProjectById(request: { id: string }): Promise<ProjectRecord | undefined>;
-  /** The project with this id, else those with this name, else none; without counts, so that it costs nothing however many spans there are. */
-  findProjects(request: { idOrName: string; tenantId?: string | null | undefined }): Promise<ProjectIdentity[]>;
+  /**
+   * The project with this id, else those with this name, else none; all of them when neither is given. By tenant and name. Without counts, so that it
+   * costs nothing however many spans there are.
+   */
+  findProjects(request?: {
+    idOrName?: string | undefined;
+    tenantId?: string | null | undefined;
+  }): Promise<ProjectIdentity[]>;
 
   /** At most 1000 a page. */
   querySpans(query: StoreSpanQuery): Promise<Page<StoredSpan>>;
