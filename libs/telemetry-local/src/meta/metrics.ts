@@ -200,8 +200,10 @@ export async function getMetrics(engine: SpanSource, query: StoreMetricQuery): P
           spanValues.push(`(${ofSpans.aggregate(column)})::DOUBLE`);
         }
       }
-      // Of all spans, also those that are in no group.
-      const first = query.groupBy === undefined ? 'min(start_ns)' : '(SELECT min(start_ns) FROM spans)';
+      // Of all spans, also those that are in no group; not from "spans", which would then be put together whole, with what their attributes say.
+      const isDated = width === undefined && range.start === undefined;
+      const first =
+        isDated && query.groupBy !== undefined ? `(SELECT min(start_ns) FROM (${source}))` : 'min(start_ns)';
       const select = (ofSpans: boolean, rows: string, values: readonly string[]) =>
         `(SELECT ${ofSpans} AS of_spans, ${bucketOf('start_ns')} AS bucket, metric_group, ${first} AS first_ns,
           [${values.join(', ')}] AS metric_values
