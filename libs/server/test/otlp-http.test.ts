@@ -255,7 +255,7 @@ describe("the store's answers", () => {
       message: '2 spans: zero span id',
     });
     expect(scripted.server.ledger.snapshot().tenants).toEqual([
-      { tenantId: 'acme', received: 10, acknowledged: 6, rejected: 4, duplicate: 0 },
+      { tenantId: 'acme', received: 10, acknowledged: 6, rejected: 4, stored: 6, duplicate: 0 },
     ]);
   });
 });
