@@ -8,6 +8,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { openRemoteStore } from '@cogniverse/foundation/client';
 import { decodeTracesJson, type OtlpSpan } from '@cogniverse/foundation/otlp';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -84,7 +85,7 @@ async function until(condition: () => boolean, gone: () => boolean, deadlineMill
   const deadline = Date.now() + deadlineMillis;
   while (!condition() && !gone()) {
     if (Date.now() > deadline) throw new Error(`not reached within ${deadlineMillis} ms`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await wait(5);
   }
 }
 
