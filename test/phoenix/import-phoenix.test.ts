@@ -11,14 +11,7 @@ import { type AnyValue, encodeTraces, type OtlpSpan } from '@cogniverse/foundati
 import { toSpanRecord } from '@cogniverse/foundation/telemetry';
 import { openLocalStore } from '@cogniverse/telemetry-local';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  PHOENIX_START_MILLIS,
-  phoenixCanRun,
-  type SharedPhoenix,
-  SKIPPED,
-  sharedPhoenix,
-  waitForSpans,
-} from './phoenix.js';
+import { ownPhoenix, PHOENIX_START_MILLIS, phoenixCanRun, SKIPPED, waitForSpans } from './phoenix.js';
 
 const COMMAND = resolve(import.meta.dirname, '../../libs/cli/dist/cogniverse.cjs');
 const SPANS = 603;
@@ -64,9 +57,12 @@ function sentSpan(at: number): OtlpSpan {
 }
 
 describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
-  let phoenix: SharedPhoenix;
+  let phoenix: Awaited<ReturnType<typeof ownPhoenix>>;
   const directory = mkdtempSync(join(tmpdir(), 'cogniverse import-phoenix '));
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  afterAll(async () => {
+    await phoenix?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
   const at = (...names: string[]) => join(directory, ...names);
 
   async function post<T>(path: string, body: unknown): Promise<T> {
@@ -80,7 +76,8 @@ describe.skipIf(!phoenixCanRun)(`cogniverse import-phoenix ${SKIPPED}`, () => {
   }
 
   beforeAll(async () => {
-    phoenix = await sharedPhoenix();
+    // Of its own: it brings all data sets over, and those of other tests change meanwhile.
+    phoenix = await ownPhoenix();
     for (let from = 0; from < SPANS; from += 200) {
       const spans = Array.from({ length: Math.min(200, SPANS - from) }, (_, i) => sentSpan(from + i));
       const resource = { attributes: new Map([['openinference.project.name', PROJECT]]), droppedAttributesCount: 0 };

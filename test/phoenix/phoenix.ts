@@ -8,9 +8,12 @@
 import { request } from 'node:http';
 import { inject } from 'vitest';
 
-const { findPython, PYTHON_NEEDED } = (await import(new URL('../../scripts/phoenix.mjs', import.meta.url).href)) as {
+const { findPython, PYTHON_NEEDED, startPhoenix } = (await import(
+  new URL('../../scripts/phoenix.mjs', import.meta.url).href
+)) as {
   findPython(): { command: string; version: string } | undefined;
   PYTHON_NEEDED: string;
+  startPhoenix(options: { python: string }): Promise<{ url: string; stop(): Promise<void> }>;
 };
 
 export interface SharedPhoenix {
@@ -47,6 +50,13 @@ export function sharedPhoenix(): Promise<SharedPhoenix> {
     asked.on('error', reject);
     asked.end();
   });
+}
+
+/** One that no other test writes to; the shared one is set up before. */
+export async function ownPhoenix(): Promise<SharedPhoenix & { stop(): Promise<void> }> {
+  const { python } = await sharedPhoenix();
+  const { url, stop } = await startPhoenix({ python });
+  return { url, python, stop };
 }
 
 /** Until a project shows that many spans: Phoenix acknowledges spans before it stores them, about 150 a second. */

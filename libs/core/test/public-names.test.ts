@@ -95,6 +95,7 @@ const modules = {
     'errorOfCode',
     'httpStatusOfError',
     'isoTime',
+    'itemsOfPages',
     'jsonObject',
     'matchesCondition',
     'parseCondition',

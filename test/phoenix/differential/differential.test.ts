@@ -137,7 +137,7 @@ class Side {
     for (const [variable, path] of Object.entries(ask.save ?? {})) {
       this.#variables[variable] = String(read(answers[0]!.body, path));
     }
-    return answers;
+    return ask.orderedBy === undefined ? answers : inOrderOf(ask.orderedBy, answers);
   }
 
   async #send(ask: Ask, cursor: string | undefined): Promise<Answer> {
@@ -173,6 +173,17 @@ class Side {
       this.#variables[name] === undefined ? all : encode(this.#variables[name]),
     );
   }
+}
+
+/** The same answers, the items of their lists by a field, over all of them. */
+function inOrderOf(field: string, answers: readonly Answer[]): Answer[] {
+  const listOf = (answer: Answer) => (read(answer.body, 'data') ?? []) as object[];
+  const key = (item: object) => String(read(item, field));
+  const items = answers.flatMap(listOf).sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  return answers.map((answer) => {
+    const data = items.splice(0, listOf(answer).length);
+    return { ...answer, body: { ...(answer.body as object), data } };
+  });
 }
 
 /** Phoenix closes connections that were idle, at times just when a request goes out on one: that request was not read, and goes out again. */

@@ -17,6 +17,8 @@ export interface Ask {
   readonly save?: Record<string, string>;
   /** Follows `next_cursor` to the end and compares all pages. */
   readonly walk?: boolean;
+  /** The list has no order of its own: its items are compared in the order of this field. */
+  readonly orderedBy?: string;
   /** Asked again until the answer lists so many items: Phoenix stores some things after it has answered. */
   readonly until?: number;
 }
@@ -591,9 +593,10 @@ const DATASETS: readonly Ask[] = [
   get('/v1/datasets/{dataset}/jsonl?version_id={version}'),
   get('/v1/datasets/{dataset}/csv?version_id={version}'),
   get('/v1/datasets/{dataset}/jsonl?version_id=nonsense'),
-  get('/v1/datasets/{dataset}/splits'),
-  get('/v1/datasets/{dataset}/splits?limit=1', { walk: true }),
-  get('/v1/datasets/cities-{run}/splits'),
+  // Phoenix makes the splits of one upload from a set.
+  get('/v1/datasets/{dataset}/splits', { orderedBy: 'name' }),
+  get('/v1/datasets/{dataset}/splits?limit=1', { walk: true, orderedBy: 'name' }),
+  get('/v1/datasets/cities-{run}/splits', { orderedBy: 'name' }),
   get('/v1/datasets/no-such-dataset-{run}/splits'),
   post(
     '/v1/datasets/{dataset}/splits',

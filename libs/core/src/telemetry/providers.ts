@@ -84,6 +84,7 @@ export {
   type IngestResult,
   InvalidQueryError,
   isoTime,
+  itemsOfPages,
   jsonObject,
   type LocatedId,
   METRIC_NAMES,

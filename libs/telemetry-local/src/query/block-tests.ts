@@ -4,12 +4,13 @@
  * A test that says no is sure that no span of the block is found; what cannot be told from a block has no test. So nothing here decides what is found: SQL does, of the blocks that
  * are left. Inputs were checked before.
  */
-import {
-  type AttributeFilter,
-  type AttributePlace,
-  attributePlaces,
-  type ConditionExpression,
-  type SpanFilters,
+
+import { attributePlaces } from '@cogniverse/foundation/store';
+import type {
+  AttributeFilter,
+  AttributePlace,
+  ConditionExpression,
+  SpanFilters,
 } from '@cogniverse/foundation/telemetry';
 import { FIELD, fragmentsOf, idHash, KIND, MAX_VALUE_LENGTH, mixed, numberHash, textHash } from '../block-hash.js';
 import type { FilledBlock } from '../filled-block.js';

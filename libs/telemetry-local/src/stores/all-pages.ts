@@ -1,5 +1,7 @@
 /** All of a list that a store gives in pages, as a list.   Read path: stores of a provider -> [all-pages] -> store. */
-import { itemsOfPages, type Page } from '@cogniverse/foundation/telemetry';
+
+import { itemsOfPages } from '@cogniverse/foundation/store';
+import type { Page } from '@cogniverse/foundation/telemetry';
 
 const PAGE_SIZE = 1000;
 

@@ -64,8 +64,8 @@ export async function answersOf(store: TelemetryStore): Promise<unknown> {
   for (const project of PROJECTS) {
     for (const order of ['asc', 'desc'] as const) {
       answers.push(
-        await allPages(store, { project, order, limit: 7 }),
-        await allPages(store, { project, order, sort: 'sequence', limit: 50 }),
+        await allPages(store, { project, order, limit: 40 }),
+        await allPages(store, { project, order, sort: 'sequence', limit: 100 }),
       );
     }
     for (const filters of [
@@ -76,7 +76,7 @@ export async function answersOf(store: TelemetryStore): Promise<unknown> {
       { attributes: [{ key: 'colour', operator: 'eq' as const, value: 'red' }] },
       { attributes: [{ key: 'input.value', operator: 'contains' as const, value: 'question 7' }] },
     ]) {
-      answers.push(await allPages(store, { project, filters, limit: 5 }));
+      answers.push(await allPages(store, { project, filters, limit: 30 }));
     }
     answers.push(
       await allPages(store, { project, startTime: NOON + DAY, endTime: NOON + DAY + 500_000_000_000n }),
